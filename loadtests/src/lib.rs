@@ -1,0 +1,19 @@
+//! Load generator and side-by-side benchmark for OTLP trace stores that speak the Phoenix REST API.
+//!
+//! The generator, the client and the server process are also meant for integration tests: every generated
+//! request knows the ids of its spans, and the client reports exactly which requests were acknowledged.
+
+pub mod agent_trace;
+pub mod disk_usage;
+pub mod load_phases;
+pub mod measure;
+pub mod otlp_client;
+pub mod page_reads;
+pub mod process_usage;
+pub mod prose;
+pub mod report;
+pub mod scenario;
+pub mod server_process;
+pub mod span_reader;
+pub mod trace_generator;
+pub mod visibility;

@@ -1,0 +1,22 @@
+//! The database schema, one file a step. Every step runs on SQLite and on Postgres.
+
+mod dialect;
+mod m0001_tenants_and_projects;
+mod m0002_traces;
+mod m0003_spans;
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::MigrationTrait;
+
+/// Applies the steps in order; each is recorded in the table `seaql_migrations`.
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_tenants_and_projects::Migration),
+            Box::new(m0002_traces::Migration),
+            Box::new(m0003_spans::Migration),
+        ]
+    }
+}

@@ -1,0 +1,11 @@
+//! Compiles `bennu/**/*.proto` with protox, so that no `protoc` has to be installed.
+
+use std::error::Error;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let files = ["bennu/v1/trace_block.proto"];
+    println!("cargo:rerun-if-changed=bennu");
+    let descriptors = protox::compile(files, ["."])?;
+    prost_build::Config::new().bytes(["."]).compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! `opentelemetry.proto.collector.trace.v1.TraceService/Export`: OTLP over gRPC.
+//!
+//! The service is written against tonic's codec layer instead of generated code: requests stay bytes, so that they take the
+//! same lossless path as over HTTP.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bennu_access::{Principal, TenantScope};
+use bennu_queue::PublishError;
+use bytes::{Buf as _, Bytes};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message as _;
+use tonic::body::Body;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::{Code, Request, Response, Status};
+
+use super::receiver::{ReceiveError, Receiver, RequestFormat};
+
+const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+
+/// The gRPC service.
+#[derive(Clone)]
+pub struct TraceService {
+    receiver: Receiver,
+}
+
+impl TraceService {
+    pub fn new(receiver: Receiver) -> Self {
+        Self { receiver }
+    }
+}
+
+impl NamedService for TraceService {
+    const NAME: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+impl tower_service::Service<http::Request<Body>> for TraceService {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let receiver = self.receiver.clone();
+        Box::pin(async move {
+            if request.uri().path() != EXPORT {
+                let status = Status::unimplemented(format!("{} is not served here", request.uri().path()));
+                return Ok(status.into_http());
+            }
+            let mut grpc = Grpc::new(ExportCodec)
+                .accept_compressed(CompressionEncoding::Gzip)
+                .accept_compressed(CompressionEncoding::Deflate)
+                .accept_compressed(CompressionEncoding::Zstd)
+                .max_decoding_message_size(receiver.max_body_bytes());
+            Ok(with_otlp_codes(grpc.unary(Export { receiver }, request).await))
+        })
+    }
+}
+
+/// Gives tonic's own refusals the codes that OTLP exporters know: a message over the limit is not to be repeated
+/// as it is, and broken compression is the sender's fault.
+fn with_otlp_codes(mut response: http::Response<Body>) -> http::Response<Body> {
+    let code = response.headers().get(Status::GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()));
+    let better = match code {
+        Some(Code::OutOfRange) => Code::ResourceExhausted,
+        Some(Code::Internal) => Code::InvalidArgument,
+        _ => return response,
+    };
+    response.headers_mut().insert(Status::GRPC_STATUS, http::HeaderValue::from(better as i32));
+    response
+}
+
+struct Export {
+    receiver: Receiver,
+}
+
+impl UnaryService<Bytes> for Export {
+    type Response = ExportTraceServiceResponse;
+    type Future = BoxFuture<Result<Response<ExportTraceServiceResponse>, Status>>;
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let receiver = self.receiver.clone();
+        let scope = TenantScope::from(&Principal::of_open_deployment());
+        Box::pin(async move {
+            let body = request.into_inner();
+            let received = receiver.receive(scope, None, RequestFormat::Protobuf, body).await.map_err(status)?;
+            Ok(Response::new(received.into_response()))
+        })
+    }
+}
+
+/// `UNAVAILABLE` and `RESOURCE_EXHAUSTED` make exporters try again (OTLP specification, "Failures").
+fn status(error: ReceiveError) -> Status {
+    match error {
+        ReceiveError::Malformed(error) => Status::invalid_argument(error.to_string()),
+        ReceiveError::Publish(PublishError::Rejected(reason)) => Status::invalid_argument(reason),
+        ReceiveError::Publish(error @ (PublishError::Full | PublishError::Unavailable(_))) => {
+            Status::unavailable(error.to_string())
+        }
+    }
+}
+
+/// Requests as bytes, answers as protobuf.
+struct ExportCodec;
+
+impl Codec for ExportCodec {
+    type Encode = ExportTraceServiceResponse;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for ExportCodec {
+    type Item = ExportTraceServiceResponse;
+    type Error = Status;
+
+    fn encode(&mut self, item: Self::Item, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        item.encode(buffer).map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+impl Decoder for ExportCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}

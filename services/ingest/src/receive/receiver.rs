@@ -1,0 +1,92 @@
+//! The one way in, whatever the transport: validate, then publish.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bennu_access::TenantScope;
+use bennu_domain::otlp::{OtlpError, Rejection, rejection_message, validate_json_request, validate_request};
+use bennu_domain::project::ProjectName;
+use bennu_kit::telemetry::Metrics;
+use bennu_queue::{Envelope, PublishError, SpanBroker};
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+
+/// Longer than any exporter waits by default (10 s): the answer would find nobody, while the request holds memory.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Takes requests of every transport. Cheap to clone.
+#[derive(Clone)]
+pub struct Receiver {
+    broker: Arc<dyn SpanBroker>,
+    metrics: Metrics,
+    max_body_bytes: usize,
+}
+
+/// How the body of a request is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestFormat {
+    Protobuf,
+    Json,
+}
+
+/// A request of which everything acceptable is durable.
+#[derive(Debug)]
+pub struct Received {
+    rejections: Vec<Rejection>,
+}
+
+/// Why nothing of a request was taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    #[error(transparent)]
+    Malformed(#[from] OtlpError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl Receiver {
+    /// `max_body_bytes` bounds a body on the wire and inflated.
+    pub fn new(broker: Arc<dyn SpanBroker>, metrics: Metrics, max_body_bytes: usize) -> Self {
+        Self { broker, metrics, max_body_bytes }
+    }
+
+    pub fn max_body_bytes(&self) -> usize {
+        self.max_body_bytes
+    }
+
+    /// Stores the good spans of an inflated request and answers which ones were refused.
+    pub async fn receive(
+        &self,
+        scope: TenantScope,
+        project: Option<ProjectName>,
+        format: RequestFormat,
+        body: Bytes,
+    ) -> Result<Received, ReceiveError> {
+        self.metrics.ingest.received(body.len() as u64);
+        // Decoding a large request takes longer than a thread that serves others may stand still.
+        let validating = tokio::task::spawn_blocking(move || match format {
+            RequestFormat::Protobuf => validate_request(body),
+            RequestFormat::Json => validate_json_request(&body),
+        });
+        let validated = validating.await.map_err(|error| PublishError::Unavailable(error.to_string()))??;
+        if validated.accepted > 0 {
+            let publishing = self.broker.publish(Envelope { scope, project, request: validated.body });
+            let late = |_| PublishError::Unavailable("the spans were not stored in time".to_owned());
+            tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await.map_err(late)??;
+        }
+        self.metrics.ingest.accepted(validated.accepted as u64);
+        self.metrics.ingest.rejected("invalid", validated.rejections.len() as u64);
+        Ok(Received { rejections: validated.rejections })
+    }
+}
+
+impl Received {
+    /// The OTLP answer: empty, or a partial success that names the refused spans.
+    pub fn into_response(self) -> ExportTraceServiceResponse {
+        let partial_success = rejection_message(&self.rejections).map(|error_message| ExportTracePartialSuccess {
+            rejected_spans: i64::try_from(self.rejections.len()).unwrap_or(i64::MAX),
+            error_message,
+        });
+        ExportTraceServiceResponse { partial_success }
+    }
+}

@@ -1,0 +1,74 @@
+//! Writes one batch: retries what may pass later, and isolates what never will.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bennu_access::TenantScope;
+use bennu_kit::telemetry::Metrics;
+use bennu_queue::Outcome;
+use bennu_store::{PreparedSpan, Store, StoreError, WriteReport};
+
+use super::span_writer::Write;
+
+/// Pauses before the second and later attempts: about a second and a half together, so that senders hear of a
+/// lasting fault (a full disk, a lost database) before they give up.
+const PAUSES_MS: [u64; 4] = [50, 150, 400, 900];
+
+/// Writes the deliveries of each tenant and settles every one of them.
+pub(super) async fn flush(store: Store, metrics: Metrics, batch: Vec<Write>) {
+    let mut by_tenant: HashMap<TenantScope, Vec<Write>> = HashMap::new();
+    for write in batch {
+        by_tenant.entry(write.delivery.envelope.scope).or_default().push(write);
+    }
+    for (scope, writes) in by_tenant {
+        write_or_bisect(&store, &metrics, &scope, writes).await;
+    }
+}
+
+/// A batch that can never be written is halved until the deliveries at fault stand alone.
+async fn write_or_bisect(store: &Store, metrics: &Metrics, scope: &TenantScope, writes: Vec<Write>) {
+    let mut parts = vec![writes];
+    while let Some(mut part) = parts.pop() {
+        let spans: Vec<Arc<PreparedSpan>> = part.iter().flat_map(|write| write.spans.iter().cloned()).collect();
+        let started = Instant::now();
+        let outcome = match write_with_retries(store, scope, &spans).await {
+            Ok(report) => {
+                metrics.writer.flushed(report.inserted, started.elapsed());
+                metrics.ingest.duplicates(report.duplicates as u64);
+                Outcome::Stored
+            }
+            Err(error) if error.is_transient() => {
+                tracing::error!(%error, deliveries = part.len(), "spans could not be stored for now");
+                Outcome::Retry(error.to_string())
+            }
+            Err(_) if part.len() > 1 => {
+                let second_half = part.split_off(part.len() / 2);
+                parts.push(second_half);
+                parts.push(part);
+                continue;
+            }
+            Err(error) => {
+                tracing::error!(%error, spans = spans.len(), "a request can never be stored");
+                metrics.ingest.rejected("unstorable", spans.len() as u64);
+                Outcome::Rejected(error.to_string())
+            }
+        };
+        part.into_iter().for_each(|write| write.delivery.settle(outcome.clone()));
+    }
+}
+
+async fn write_with_retries(
+    store: &Store,
+    scope: &TenantScope,
+    spans: &[Arc<PreparedSpan>],
+) -> Result<WriteReport, StoreError> {
+    for pause in PAUSES_MS {
+        match store.scoped(scope).write_spans(spans.to_vec()).await {
+            Err(error) if error.is_transient() => tracing::warn!(%error, "a batch is tried again"),
+            settled => return settled,
+        }
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+    store.scoped(scope).write_spans(spans.to_vec()).await
+}

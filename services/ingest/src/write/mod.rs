@@ -1,0 +1,8 @@
+//! The writing half: deliveries from the broker become rows and blocks.
+
+mod flush;
+mod span_consumer;
+mod span_writer;
+
+pub use span_consumer::consume;
+pub use span_writer::{BatchLimits, SpanWriter};

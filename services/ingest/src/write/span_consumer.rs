@@ -1,0 +1,40 @@
+//! Moves deliveries from the broker to the writer, decoding them on the way on other threads.
+
+use std::sync::Arc;
+
+use bennu_kit::actor::Guarded;
+use bennu_queue::{Delivery, Outcome, SpanDeliveries};
+use bennu_store::PreparedSpan;
+use futures::StreamExt as _;
+
+use super::span_writer::{SpanWriter, Write};
+
+/// Deliveries between broker and writer. It has to exceed the requests of one batch, else batches stay small; the
+/// broker bounds their bytes.
+const DELIVERIES_UNDER_WAY: usize = 512;
+
+/// Consumes until the broker is closed and everything taken from it is settled.
+pub async fn consume(deliveries: impl SpanDeliveries + 'static, writer: Guarded<SpanWriter>) {
+    let stream = futures::stream::unfold(deliveries, |mut deliveries| async {
+        deliveries.next().await.map(|delivery| (delivery, deliveries))
+    });
+    stream.for_each_concurrent(DELIVERIES_UNDER_WAY, |delivery| deliver(delivery, writer.clone())).await;
+}
+
+async fn deliver(delivery: Delivery, writer: Guarded<SpanWriter>) {
+    let envelope = delivery.envelope.clone();
+    let preparing = tokio::task::spawn_blocking(move || {
+        let spans = PreparedSpan::from_request(&envelope.request, envelope.project.as_ref())?;
+        Ok::<_, bennu_store::PrepareError>(spans.into_iter().map(Arc::new).collect())
+    });
+    match preparing.await {
+        Ok(Ok(spans)) => {
+            // A delivery that the writer cannot take is dropped unsettled and goes back to the broker.
+            if let Err(error) = writer.send(Write { delivery, spans }).await {
+                tracing::warn!(%error, "the span writer is away");
+            }
+        }
+        Ok(Err(error)) => delivery.settle(Outcome::Rejected(error.to_string())),
+        Err(error) => delivery.settle(Outcome::Retry(error.to_string())),
+    }
+}

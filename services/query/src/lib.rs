@@ -1,0 +1,29 @@
+//! The REST API: projects, spans, traces and sessions, read and deleted.
+
+mod caller;
+mod identifiers;
+mod projects;
+mod responses;
+mod sessions;
+mod spans;
+mod traces;
+
+use actix_web::web::ServiceConfig;
+use utoipa::OpenApi as _;
+
+/// Adds the routes; the application data holds a [`bennu_store::Store`].
+pub fn routes(config: &mut ServiceConfig) {
+    projects::routes(config);
+    spans::routes(config);
+    traces::routes(config);
+    sessions::routes(config);
+}
+
+/// The part of the API document that this service serves.
+pub fn api_doc() -> utoipa::openapi::OpenApi {
+    let mut document = projects::ApiDoc::openapi();
+    document.merge(spans::ApiDoc::openapi());
+    document.merge(traces::ApiDoc::openapi());
+    document.merge(sessions::ApiDoc::openapi());
+    document
+}

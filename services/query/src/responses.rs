@@ -1,0 +1,46 @@
+//! What answers have in common.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use bennu_kit::http::ApiError;
+use bennu_store::StoreError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Lists without a documented maximum give at most this many items a page; more follow under the cursor.
+pub const LARGEST_PAGE: usize = 10_000;
+
+/// A database that is overloaded or away is asked again after this time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// One page of a list.
+#[derive(Serialize, ToSchema)]
+pub struct PageBody<T> {
+    pub data: Vec<T>,
+    /// Where the next page begins; null on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// One thing.
+#[derive(Serialize, ToSchema)]
+pub struct DataBody<T> {
+    pub data: T,
+}
+
+pub fn no_content() -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+/// The answer to a failure of the store: it never is the caller's fault.
+pub fn store_failed(error: StoreError) -> ApiError {
+    if error.is_transient() {
+        ApiError::Unavailable { message: error.to_string(), retry_after: RETRY_AFTER }
+    } else {
+        ApiError::internal(error)
+    }
+}
+
+pub fn invalid_cursor(cursor: &str) -> ApiError {
+    ApiError::Unprocessable(format!("cursor {cursor:?} does not belong to this list."))
+}

@@ -1,0 +1,143 @@
+//! `/v1/projects/{project}/sessions` and `/v1/sessions/{session}`
+
+use actix_web::{HttpResponse, web};
+use bennu_domain::global_id::Node as _;
+use bennu_domain::ids::SessionRowId;
+use bennu_domain::page::Order;
+use bennu_kit::http::{ApiError, QueryString};
+use bennu_store::{Session, SessionTrace};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::caller::Caller;
+use crate::identifiers::{find_project, find_session, not_found};
+use crate::responses::{DataBody, LARGEST_PAGE, PageBody, invalid_cursor, no_content, store_failed};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(list_sessions, get_session, delete_session))]
+pub struct ApiDoc;
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/v1/projects/{project_identifier}/sessions").get(list_sessions))
+        .service(web::resource("/v1/sessions/{session_identifier}").get(get_session).delete(delete_session));
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionData)]
+struct SessionBody {
+    /// GlobalId
+    id: String,
+    session_id: String,
+    /// GlobalId
+    project_id: String,
+    #[schema(format = DateTime)]
+    start_time: String,
+    #[schema(format = DateTime)]
+    end_time: String,
+    traces: Vec<SessionTraceBody>,
+    token_count_prompt: i64,
+    token_count_completion: i64,
+    token_count_total: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionTraceData)]
+struct SessionTraceBody {
+    /// GlobalId
+    id: String,
+    trace_id: String,
+    #[schema(format = DateTime)]
+    start_time: String,
+    #[schema(format = DateTime)]
+    end_time: String,
+}
+
+impl From<Session> for SessionBody {
+    fn from(session: Session) -> Self {
+        Self {
+            id: session.id.global_id(),
+            session_id: session.session_id,
+            project_id: session.project.global_id(),
+            start_time: session.start.to_string(),
+            end_time: session.end.to_string(),
+            traces: session.traces.into_iter().map(SessionTraceBody::from).collect(),
+            token_count_prompt: session.tokens.prompt,
+            token_count_completion: session.tokens.completion,
+            token_count_total: session.tokens.prompt.saturating_add(session.tokens.completion),
+        }
+    }
+}
+
+impl From<SessionTrace> for SessionTraceBody {
+    fn from(trace: SessionTrace) -> Self {
+        Self {
+            id: trace.id.global_id(),
+            trace_id: trace.trace_id.to_string(),
+            start_time: trace.start.to_string(),
+            end_time: trace.end.to_string(),
+        }
+    }
+}
+
+/// Lists sessions of a project in order of arrival.
+#[utoipa::path(
+    get, path = "/v1/projects/{project_identifier}/sessions", operation_id = "listProjectSessions", tag = "sessions",
+    params(
+        ("project_identifier" = String, Path, description = "GlobalId or name"),
+        ("cursor" = Option<String>, Query, description = "Where the page begins, from `next_cursor`"),
+        ("limit" = Option<u32>, Query, description = "Items a page, 100 if not given"),
+        ("order" = Option<String>, Query, description = "`asc` or `desc`"),
+    ),
+    responses(
+        (status = 200, body = PageBody<SessionBody>),
+        (status = 404, body = String, content_type = "text/plain"),
+        (status = 422, body = String, content_type = "text/plain"),
+    )
+)]
+async fn list_sessions(
+    caller: Caller,
+    project: web::Path<String>,
+    mut query: QueryString,
+) -> Result<web::Json<PageBody<SessionBody>>, ApiError> {
+    let limit = query.capped_limit(100, LARGEST_PAGE);
+    let cursor = query.text("cursor");
+    let order = query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]);
+    query.finish()?;
+    let project = find_project(caller.store(), &project).await?.id;
+    let read_cursor = |cursor: String| SessionRowId::from_global_id(&cursor).ok_or_else(|| invalid_cursor(&cursor));
+    let from = cursor.map(read_cursor).transpose()?;
+    let order = order.unwrap_or(Order::Ascending);
+    let page = caller.store().list_sessions(project, order, from, limit).await.map_err(store_failed)?;
+    let data = page.items.into_iter().map(SessionBody::from).collect();
+    Ok(web::Json(PageBody { data, next_cursor: page.next.map(SessionRowId::global_id) }))
+}
+
+/// Gets a session by GlobalId or session id.
+#[utoipa::path(
+    get, path = "/v1/sessions/{session_identifier}", operation_id = "getSession", tag = "sessions",
+    params(("session_identifier" = String, Path, description = "GlobalId or session id")),
+    responses((status = 200, body = DataBody<SessionBody>), (status = 404, body = String, content_type = "text/plain"))
+)]
+async fn get_session(
+    caller: Caller,
+    identifier: web::Path<String>,
+) -> Result<web::Json<DataBody<SessionBody>>, ApiError> {
+    let row = find_session(caller.store(), &identifier).await?;
+    let found = caller.store().session(row).await.map_err(store_failed)?;
+    Ok(web::Json(DataBody { data: found.ok_or_else(|| not_found("session", &identifier))?.into() }))
+}
+
+/// Deletes a session with its traces.
+#[utoipa::path(
+    delete, path = "/v1/sessions/{session_identifier}", operation_id = "deleteSession", tag = "sessions",
+    params(("session_identifier" = String, Path, description = "GlobalId or session id")),
+    responses((status = 204), (status = 404, body = String, content_type = "text/plain"))
+)]
+async fn delete_session(caller: Caller, identifier: web::Path<String>) -> Result<HttpResponse, ApiError> {
+    let row = find_session(caller.store(), &identifier).await?;
+    match caller.store().delete_session(row).await.map_err(store_failed)? {
+        true => Ok(no_content()),
+        false => Err(not_found("session", &identifier)),
+    }
+}

@@ -1,0 +1,39 @@
+//! The OpenAPI document of everything this process serves, generated from the handlers.
+
+use actix_web::{HttpResponse, web};
+use bennu_ingest::receive;
+use utoipa::OpenApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Bennu REST API",
+        description = "A trace store for LLM applications; the paths and bodies are those of Phoenix.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "ingest", description = "Spans in, over OTLP"),
+        (name = "projects", description = "Groups of traces"),
+        (name = "spans", description = "Spans out"),
+        (name = "traces", description = "Traces out"),
+        (name = "sessions", description = "Conversations of several traces"),
+    )
+)]
+struct Base;
+
+/// The document as indented JSON.
+pub fn text() -> String {
+    let mut document = Base::openapi();
+    document.merge(receive::ApiDoc::openapi());
+    document.merge(bennu_query::api_doc());
+    document.to_pretty_json().unwrap_or_default()
+}
+
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    let document = web::Data::new(text());
+    config.service(web::resource("/openapi.json").app_data(document).get(serve_document));
+}
+
+async fn serve_document(document: web::Data<String>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(document.get_ref().clone())
+}

@@ -1,0 +1,47 @@
+//! `GET /`: a page that says what is running here and where to send traces.
+
+use actix_web::http::header::ContentType;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bennu_kit::config::Config;
+use bennu_kit::http::IMITATED_VERSION;
+
+const PAGE: &str = include_str!("home.html");
+
+pub(crate) fn routes(page: web::Data<HomePage>) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        config.service(web::resource("/").app_data(page).get(serve_page));
+    }
+}
+
+/// The page but for the address under which a visitor came.
+pub(crate) struct HomePage {
+    html: String,
+}
+
+impl HomePage {
+    pub fn new(config: &Config, grpc_port: u16) -> Self {
+        let html = PAGE
+            .replace("{{version}}", env!("CARGO_PKG_VERSION"))
+            .replace("{{imitated}}", IMITATED_VERSION)
+            .replace("{{grpc_port}}", &grpc_port.to_string())
+            .replace("{{root}}", &escape(config.root_path.as_str()));
+        Self { html }
+    }
+}
+
+async fn serve_page(request: HttpRequest, page: web::Data<HomePage>) -> HttpResponse {
+    let connection = request.connection_info();
+    let host = connection.host();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let html = page
+        .html
+        .replace("{{scheme}}", &escape(connection.scheme()))
+        .replace("{{host}}", &escape(host))
+        .replace("{{name}}", &escape(name));
+    HttpResponse::Ok().content_type(ContentType::html()).body(html)
+}
+
+/// Header values end up in the page.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Prepares and runs the client suites: `run.py python|npm|compat|all [-- arguments for the suite]`.
+
+Needs Python 3.11, Node.js 20 and a built `bennu` (`BENNU_BIN`, default target/debug/bennu), or a running
+server in BENNU_TEST_URL and BENNU_TEST_GRPC.
+"""
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[3]
+ENVIRONMENTS = REPOSITORY / ".venv"
+SUITES = ("python", "npm", "compat")
+
+
+def main() -> int:
+    options = parsed()
+    suites = SUITES if options.suite == "all" else (options.suite,)
+    # A broken suite does not hide what the next one would say.
+    results = {name: globals()[f"run_{name}"](options) for name in suites}
+    for name, code in results.items():
+        print(f"{name}: {'passed' if code == 0 else f'failed ({code})'}")
+    return max(results.values())
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite", choices=[*SUITES, "all"])
+    parser.add_argument(
+        "--reference-optional",
+        action="store_true",
+        help="skip compat, with a message, when the reference server cannot be installed",
+    )
+    parser.add_argument("rest", nargs="*", help="passed on to pytest, node or compare.py")
+    return parser.parse_args()
+
+
+def run_python(options: argparse.Namespace) -> int:
+    return ended([clients_python(), "-m", "pytest", "-q", *options.rest], HERE)
+
+
+def run_npm(options: argparse.Namespace) -> int:
+    folder = HERE / "npm"
+    lock = folder / "package-lock.json"
+    prepare(
+        folder / "node_modules" / ".stamp", lock, ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], folder
+    )
+    return ended([clients_python(), "serve.py", "node", "--test", "--test-reporter=spec", *options.rest], folder)
+
+
+def run_compat(options: argparse.Namespace) -> int:
+    command = [clients_python(), "compat/compare.py"]
+    if not any(argument.startswith("--reference-url") for argument in options.rest):
+        try:
+            python = environment("reference", HERE / "compat" / "requirements.txt")
+        except subprocess.CalledProcessError:
+            if not options.reference_optional:
+                print(
+                    "compat: the reference server cannot be installed; --reference-optional skips this", file=sys.stderr
+                )
+                return 1
+            print("compat: SKIPPED, the reference server cannot be installed from the package index")
+            return 0
+        command += ["--reference", python.parent / "phoenix"]
+    return ended([*command, *options.rest], HERE)
+
+
+def clients_python() -> Path:
+    return environment("clients", HERE / "python" / "requirements.txt")
+
+
+def environment(name: str, requirements: Path) -> Path:
+    """The interpreter of a virtual environment that has the requirements; made and filled when they changed."""
+    folder = ENVIRONMENTS / name
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
+    prepare(folder / ".stamp", requirements, install, HERE)
+    return python
+
+
+def prepare(stamp: Path, source: Path, command: list, folder: Path) -> None:
+    """Runs the command unless it already ran for this content of the source."""
+    content = hashlib.sha256(source.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == content:
+        return
+    subprocess.run(command, cwd=folder, check=True)
+    stamp.write_text(content)
+
+
+def ended(command: list, folder: Path) -> int:
+    return subprocess.run(command, cwd=folder, env=os.environ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

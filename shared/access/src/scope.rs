@@ -1,0 +1,35 @@
+//! `TenantScope`, the only door to tenant-owned data.
+
+use bennu_domain::ids::TenantId;
+
+use crate::Principal;
+
+/// Proof that its holder may reach the data of one tenant. The field is private: a scope comes from a verified
+/// [`Principal`], or from a [`SystemScope`] that says why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TenantScope {
+    tenant: TenantId,
+}
+
+impl TenantScope {
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+}
+
+impl From<&Principal> for TenantScope {
+    fn from(principal: &Principal) -> Self {
+        Self { tenant: principal.tenant() }
+    }
+}
+
+/// Access for work that no caller asked for: start-up, background work, tests.
+pub struct SystemScope;
+
+impl SystemScope {
+    /// Opens a tenant for the system itself; the reason goes to the log.
+    pub fn for_tenant(tenant: TenantId, reason: &str) -> TenantScope {
+        tracing::debug!(tenant = tenant.0, reason, "system access");
+        TenantScope { tenant }
+    }
+}

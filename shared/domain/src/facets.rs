@@ -1,0 +1,130 @@
+//! Facets: the part of a span's attributes that its narrow row carries, to narrow filters inside SQL.
+//!
+//! A facet is a scalar reached through objects only, under its dotted path. They never decide a filter: they
+//! may let a span through that the full attributes refuse, but never hold one back that those would match.
+
+use serde_json::{Map, Value};
+
+use crate::attributes::Attributes;
+
+/// Longer strings are cut, at a character boundary. 64 bytes tell ids, names and the beginnings of prompts
+/// apart, while a row stays small beside its span.
+pub const FACET_STRING_BYTES: usize = 64;
+/// A span with more facets keeps the first ones and is marked incomplete; ordinary spans have about 20.
+const MAX_FACETS: usize = 128;
+/// Longer paths are left out; bounds the row together with [`MAX_FACETS`].
+const MAX_PATH_BYTES: usize = 128;
+
+/// Facets of one span.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facets {
+    /// A flat JSON object, as text.
+    pub json: String,
+    /// Whether every scalar that a filter can reach is in it.
+    pub complete: bool,
+}
+
+impl Facets {
+    pub fn of(attributes: &Attributes) -> Self {
+        let mut collector = Collector { facets: Map::new(), complete: true };
+        collector.collect(attributes, &mut String::new());
+        Self { json: Value::Object(collector.facets).to_string(), complete: collector.complete }
+    }
+}
+
+struct Collector {
+    facets: Map<String, Value>,
+    complete: bool,
+}
+
+impl Collector {
+    fn collect(&mut self, node: &Attributes, path: &mut String) {
+        for (key, value) in node {
+            // A key with a dot inside is out of reach for a dotted path, and could be taken for another's; so
+            // could the child of an empty key.
+            if key.contains('.') || key.is_empty() {
+                continue;
+            }
+            let parent = path.len();
+            if parent > 0 {
+                path.push('.');
+            }
+            path.push_str(key);
+            match value {
+                Value::Object(child) => self.collect(child, path),
+                Value::Null | Value::Array(_) => {}
+                scalar => self.add(path, scalar),
+            }
+            path.truncate(parent);
+        }
+    }
+
+    fn add(&mut self, path: &str, scalar: &Value) {
+        if self.facets.len() < MAX_FACETS && is_facet_path(path) {
+            self.facets.insert(path.to_owned(), facet_value(scalar));
+        } else {
+            self.complete = false;
+        }
+    }
+}
+
+/// Whether a scalar at this dotted path would stand among the facets of a complete span.
+pub fn is_facet_path(path: &str) -> bool {
+    let storable = |segment: &str| !segment.is_empty() && !segment.contains(['\0', '"', '\\']);
+    path.len() <= MAX_PATH_BYTES && path.split('.').all(storable)
+}
+
+/// The form in which a scalar stands among the facets; filters compare against the same form.
+pub fn facet_value(scalar: &Value) -> Value {
+    match scalar {
+        Value::String(text) => Value::String(storable_text(cut(text, FACET_STRING_BYTES))),
+        other => other.clone(),
+    }
+}
+
+/// The longest prefix of at most `bytes` bytes that ends at a character boundary.
+pub fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+/// Postgres text cannot hold NUL; the span's own bytes keep it.
+pub fn storable_text(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn facets(attributes: Value) -> (Value, bool) {
+        let facets = Facets::of(attributes.as_object().unwrap());
+        (serde_json::from_str(&facets.json).unwrap(), facets.complete)
+    }
+
+    #[test]
+    fn scalars_are_flat_and_lists_are_left_out() {
+        let attributes = json!({"llm": {"model_name": "m", "token_count": {"prompt": 3}, "input_messages": [{"a": 1}]}, "ok": true});
+        let expected = json!({"llm.model_name": "m", "llm.token_count.prompt": 3, "ok": true});
+        assert_eq!(facets(attributes), (expected, true));
+    }
+
+    #[test]
+    fn a_dotted_key_cannot_pose_as_a_path() {
+        assert_eq!(facets(json!({"a": {"c": 1}, "a.c": 2})), (json!({"a.c": 1}), true));
+    }
+
+    #[test]
+    fn long_strings_are_cut_at_a_character_boundary() {
+        let (facets, complete) = facets(json!({"t": "é".repeat(100)}));
+        assert_eq!((facets, complete), (json!({"t": "é".repeat(32)}), true));
+    }
+
+    #[test]
+    fn too_many_facets_mark_the_span_incomplete() {
+        let many: Attributes = (0..1_000).map(|index| (format!("k{index}"), json!(index))).collect();
+        let facets = Facets::of(&many);
+        assert!(!facets.complete && facets.json.len() < 4_096);
+    }
+}

@@ -1,0 +1,14 @@
+//! Pure types and rules of a trace store; no input or output happens here.
+
+pub mod attributes;
+pub mod facets;
+pub mod gen_ai;
+pub mod global_id;
+pub mod ids;
+pub mod kind;
+pub mod otlp;
+pub mod page;
+pub mod project;
+pub mod span;
+pub mod span_filter;
+pub mod time;

@@ -1,0 +1,130 @@
+//! Checks every span of a request on its own: the good ones go on, the others are named with their reason.
+
+use std::fmt;
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::trace::v1 as proto;
+use prost::Message as _;
+
+use super::OtlpError;
+use super::request::{join_request, split_request};
+use crate::ids::{IdError, SpanId, TraceId};
+
+/// How many rejected spans one answer names; a bound on the size of the reply.
+const NAMED_REJECTIONS: usize = 10;
+
+/// A span that was refused, with enough to find it in the sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Position among the spans of the request, from 0.
+    pub position: usize,
+    pub name: String,
+    pub reason: String,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Names come from the sender and may be of any length.
+        let name: String = self.name.chars().take(80).collect();
+        write!(f, "span {} ({name:?}): {}", self.position, self.reason)
+    }
+}
+
+/// The `error_message` of a partial success; `None` when nothing was rejected.
+pub fn rejection_message(rejections: &[Rejection]) -> Option<String> {
+    let named: Vec<String> = rejections.iter().take(NAMED_REJECTIONS).map(ToString::to_string).collect();
+    let more = match rejections.len().saturating_sub(NAMED_REJECTIONS) {
+        0 => String::new(),
+        unnamed => format!("; and {unnamed} more"),
+    };
+    (!rejections.is_empty()).then(|| format!("{}{more}", named.join("; ")))
+}
+
+/// A request of which every span can be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Validated {
+    /// The protobuf request, without the rejected spans.
+    pub body: Bytes,
+    pub accepted: usize,
+    pub rejections: Vec<Rejection>,
+}
+
+/// Decodes every span once. A request without faults passes through as it was received, byte for byte.
+pub fn validate_request(body: Bytes) -> Result<Validated, OtlpError> {
+    let mut groups = split_request(&body)?;
+    let mut rejections = Vec::new();
+    let mut position = 0;
+    let mut accepted = 0;
+    for group in &mut groups {
+        group.spans.retain(|span| {
+            let fault = fault_of(span, position);
+            position += 1;
+            accepted += usize::from(fault.is_none());
+            let good = fault.is_none();
+            rejections.extend(fault);
+            good
+        });
+    }
+    let body = if rejections.is_empty() { body } else { join_request(&groups) };
+    Ok(Validated { body, accepted, rejections })
+}
+
+fn fault_of(span: &Bytes, position: usize) -> Option<Rejection> {
+    let span = match proto::Span::decode(span.as_ref()) {
+        Ok(span) => span,
+        Err(error) => {
+            let reason = format!("cannot be decoded: {error}");
+            return Some(Rejection { position, name: String::new(), reason });
+        }
+    };
+    let reason = check_ids(&span).err()?;
+    Some(Rejection { position, name: span.name, reason })
+}
+
+/// Id lengths as the OTLP specification sets them; W3C Trace Context forbids all zeros.
+fn check_ids(span: &proto::Span) -> Result<(), String> {
+    let named = |field: &'static str| move |error: IdError| format!("{field} {error}");
+    TraceId::from_bytes(&span.trace_id).map_err(named("trace_id"))?;
+    SpanId::from_bytes(&span.span_id).map_err(named("span_id"))?;
+    match SpanId::from_bytes(&span.parent_span_id) {
+        // Some exporters write the absent parent as zeros.
+        Ok(_) | Err(IdError::Missing | IdError::Zero) => Ok(()),
+        Err(error) => Err(named("parent_span_id")(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request::{SpanGroup, SpanOrigin};
+    use super::*;
+
+    fn span(name: &str, trace: usize, span: usize) -> Bytes {
+        proto::Span { name: name.to_owned(), trace_id: vec![1; trace], span_id: vec![2; span], ..Default::default() }
+            .encode_to_vec()
+            .into()
+    }
+
+    fn request(spans: Vec<Bytes>) -> Bytes {
+        let origin = SpanOrigin { resource_spans: Bytes::new(), scope_spans: Bytes::new() };
+        join_request(&[SpanGroup { origin, project: None, spans }])
+    }
+
+    #[test]
+    fn a_good_request_passes_as_it_was_received() {
+        let body = request(vec![span("a", 16, 8), span("b", 16, 8)]);
+        let validated = validate_request(body.clone()).unwrap();
+        assert_eq!(validated, Validated { body, accepted: 2, rejections: vec![] });
+    }
+
+    #[test]
+    fn bad_spans_are_named_and_their_neighbours_kept() {
+        let broken = Bytes::from_static(&[0x2a, 0x02, 0xff, 0xff]); // a name that is not UTF-8
+        let body = request(vec![span("short", 3, 8), span("good", 16, 8), span("none", 16, 0), broken]);
+        let validated = validate_request(body).unwrap();
+        assert_eq!(validated.body, request(vec![span("good", 16, 8)]));
+        let message = rejection_message(&validated.rejections).unwrap();
+        assert!(message.contains("span 0 (\"short\"): trace_id has 3 bytes, must have 16"), "{message}");
+        assert!(message.contains("span 2 (\"none\"): span_id is missing"), "{message}");
+        assert!(message.contains("span 3 (\"\"): cannot be decoded"), "{message}");
+    }
+}

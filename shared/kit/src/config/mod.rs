@@ -1,0 +1,147 @@
+//! Configuration from environment variables: one table ([`SETTINGS`]) feeds the parser, `--help` and the README.
+
+mod byte_size;
+mod database_url;
+mod log;
+mod object_store_url;
+mod postgres_parts;
+mod root_path;
+mod settings;
+mod variables;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use database_url::DatabaseUrl;
+pub use log::{LogFilter, LogFormat};
+pub use object_store_url::ObjectStoreUrl;
+pub use root_path::RootPath;
+pub use settings::{SETTINGS, Setting, Shown, help_text, markdown_table};
+pub use variables::ConfigError;
+
+use byte_size::byte_size;
+use variables::Variables;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+/// The settings of a process, checked. `Debug` shows no password.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Address or host name to listen on.
+    pub host: String,
+    /// HTTP port; 0 lets the system choose.
+    pub port: u16,
+    /// OTLP gRPC port; 0 lets the system choose.
+    pub grpc_port: u16,
+    pub root_path: RootPath,
+    /// Absolute.
+    pub working_dir: PathBuf,
+    pub database: DatabaseUrl,
+    pub object_store: ObjectStoreUrl,
+    /// Largest request body, as sent and after inflation.
+    pub ingest_max_body_bytes: usize,
+    /// Bytes received and not yet stored, over all requests.
+    pub ingest_buffer_bytes: usize,
+    pub ingest_batch_spans: usize,
+    pub ingest_batch_bytes: usize,
+    /// A compressed trace block of at least this size goes to the object store.
+    pub large_block_bytes: usize,
+    /// Connections of the read pool.
+    pub database_connections: u32,
+    /// Time to finish work in hand after a signal.
+    pub shutdown_grace: Duration,
+    pub log: LogFilter,
+    pub log_format: LogFormat,
+}
+
+impl Config {
+    /// Reads the settings of this process.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        // `env::vars` panics on a value that is not UTF-8; a mangled one fails its own check instead.
+        let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
+        Self::from_vars(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+    }
+
+    /// Reads the settings from name and value pairs.
+    pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let mut vars = Variables::collect(vars)?;
+        let working_dir = working_dir(&mut vars)?;
+        let config = Self {
+            host: vars.read("BENNU_HOST", host)?,
+            port: vars.read("BENNU_PORT", port)?,
+            grpc_port: vars.read("BENNU_GRPC_PORT", port)?,
+            root_path: vars.read("BENNU_HOST_ROOT_PATH", RootPath::parse)?,
+            database: database(&mut vars)?,
+            object_store: vars.read("BENNU_OBJECT_STORE_URL", ObjectStoreUrl::parse)?,
+            ingest_max_body_bytes: vars
+                .read("BENNU_INGEST_MAX_BODY_BYTES", |v| byte_size(v, KIB..=2 * GIB))?,
+            ingest_buffer_bytes: vars.read("BENNU_INGEST_BUFFER_BYTES", |v| byte_size(v, MIB..=64 * GIB))?,
+            ingest_batch_spans: vars.read("BENNU_INGEST_BATCH_SPANS", |v| number(v, 1..=1_000_000))?,
+            ingest_batch_bytes: vars.read("BENNU_INGEST_BATCH_BYTES", |v| byte_size(v, KIB..=GIB))?,
+            large_block_bytes: vars.read("BENNU_LARGE_BLOCK_BYTES", |v| byte_size(v, 1..=GIB))?,
+            database_connections: vars.read("BENNU_DATABASE_CONNECTIONS", |v| number(v, 1..=1000))?,
+            shutdown_grace: vars
+                .read("BENNU_SHUTDOWN_SECONDS", |v| number(v, 0..=3600).map(Duration::from_secs))?,
+            log: vars.read("BENNU_LOG", LogFilter::parse)?,
+            log_format: vars.read("BENNU_LOG_FORMAT", LogFormat::parse)?,
+            working_dir,
+        };
+        if config.ingest_buffer_bytes < config.ingest_max_body_bytes {
+            return vars.refuse(
+                "BENNU_INGEST_BUFFER_BYTES",
+                "at least BENNU_INGEST_MAX_BODY_BYTES, or the largest body could never be taken in",
+            );
+        }
+        Ok(config)
+    }
+}
+
+/// Resolved first: the defaults of other settings name it as `{working_dir}`.
+fn working_dir(vars: &mut Variables) -> Result<PathBuf, ConfigError> {
+    let home = vars.home();
+    let working_dir = vars.read("BENNU_WORKING_DIR", |value| absolute_dir(value, home.as_deref()))?;
+    vars.set_working_dir(&working_dir);
+    Ok(working_dir)
+}
+
+/// The URL if there is one, else the split `…_POSTGRES_…` form, else the default file.
+fn database(vars: &mut Variables) -> Result<DatabaseUrl, ConfigError> {
+    let parts = postgres_parts::read(vars)?;
+    match parts {
+        Some(url) if !vars.is_set("BENNU_DATABASE_URL") => Ok(url),
+        _ => vars.read("BENNU_DATABASE_URL", DatabaseUrl::parse),
+    }
+}
+
+fn absolute_dir(value: &str, home: Option<&str>) -> Result<PathBuf, String> {
+    let path = match value.strip_prefix("~/") {
+        Some(rest) => Path::new(home.ok_or("a path without ~, as HOME is not set")?).join(rest),
+        None => PathBuf::from(value),
+    };
+    std::path::absolute(path).map_err(|_| "a path of a directory".to_owned())
+}
+
+fn host(value: &str) -> Result<String, String> {
+    let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_'));
+    let expected = "an address or a host name without scheme and port, such as 0.0.0.0, :: or localhost";
+    // A colon is part of an IPv6 address only; `localhost:6006` is a common slip.
+    if !plain || (value.contains(':') && value.parse::<std::net::Ipv6Addr>().is_err()) {
+        return Err(expected.to_owned());
+    }
+    Ok(value.to_owned())
+}
+
+fn port(value: &str) -> Result<u16, String> {
+    value.parse().map_err(|_| "a port number from 0 to 65535 (0 lets the system choose)".to_owned())
+}
+
+fn number<N>(value: &str, range: std::ops::RangeInclusive<u64>) -> Result<N, String>
+where
+    N: TryFrom<u64>,
+{
+    let expected = || format!("a whole number from {} to {}", range.start(), range.end());
+    let parsed = value.parse::<u64>().ok().filter(|n| range.contains(n));
+    parsed.and_then(|n| N::try_from(n).ok()).ok_or_else(expected)
+}

@@ -1,0 +1,25 @@
+//! HTTP as every service speaks it: errors, parameters, bodies, and what surrounds the routes.
+
+mod app;
+mod date_time;
+mod error;
+mod field_error;
+mod health;
+mod json_body;
+mod json_mistake;
+mod json_reader;
+mod listener;
+mod observe;
+mod outermost;
+mod query_string;
+mod query_values;
+mod request_id;
+
+pub use app::{Frame, app, serve};
+pub use date_time::parse_date_time;
+pub use error::ApiError;
+pub use field_error::{FieldError, Loc};
+pub use health::IMITATED_VERSION;
+pub use json_body::JsonBody;
+pub use listener::{BindError, bind};
+pub use query_string::QueryString;

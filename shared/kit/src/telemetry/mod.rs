@@ -1,0 +1,14 @@
+//! What a process tells about itself: log lines and metrics.
+
+mod http_metrics;
+mod ingest_metrics;
+mod logging;
+mod metrics;
+mod process;
+mod writer_metrics;
+
+pub use http_metrics::HttpMetrics;
+pub use ingest_metrics::IngestMetrics;
+pub use logging::{LoggingError, init_logging};
+pub use metrics::{Metrics, MetricsError};
+pub use writer_metrics::WriterMetrics;

@@ -1,0 +1,162 @@
+//! Configuration as a deployment meets it: variables in, settings or one clear line out.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy knows only functions marked as tests, not their helpers
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bennu_kit::config::{
+    Config, DatabaseUrl, LogFormat, ObjectStoreUrl, SETTINGS, help_text, markdown_table,
+};
+
+fn config(vars: &[(&str, &str)]) -> Result<Config, String> {
+    let home = [("HOME", "/home/kit")];
+    let vars = home.iter().chain(vars).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_vars(vars).map_err(|error| error.to_string())
+}
+
+fn refusal(name: &str, value: &str) -> String {
+    config(&[(name, value)]).unwrap_err()
+}
+
+#[test]
+fn nothing_set_is_the_embedded_default() {
+    let config = config(&[]).unwrap();
+    assert_eq!((config.host.as_str(), config.port, config.grpc_port), ("0.0.0.0", 6006, 4317));
+    assert_eq!(config.root_path.as_str(), "");
+    assert_eq!(config.working_dir, PathBuf::from("/home/kit/.bennu"));
+    assert_eq!(config.database, DatabaseUrl::SqliteFile("/home/kit/.bennu/bennu.db".into()));
+    assert_eq!(config.object_store, ObjectStoreUrl::Directory("/home/kit/.bennu/objects".into()));
+    assert_eq!((config.ingest_max_body_bytes, config.ingest_buffer_bytes), (64 << 20, 128 << 20));
+    assert_eq!((config.ingest_batch_spans, config.ingest_batch_bytes), (4096, 16 << 20));
+    assert_eq!((config.large_block_bytes, config.database_connections), (1 << 20, 8));
+    assert_eq!(config.shutdown_grace, Duration::from_secs(5));
+    assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
+}
+
+#[test]
+fn a_deployment_of_the_reference_server_is_understood() {
+    let config = config(&[
+        ("PHOENIX_PORT", "7007"),
+        ("PHOENIX_GRPC_PORT", "5317"),
+        ("PHOENIX_HOST", "127.0.0.1"),
+        ("PHOENIX_HOST_ROOT_PATH", "/tools/traces"),
+        ("PHOENIX_WORKING_DIR", "/data"),
+        ("PHOENIX_LOGGING_LEVEL", "WARNING"),
+        ("PHOENIX_ENABLE_PROMETHEUS", "true"),
+    ])
+    .unwrap();
+    assert_eq!((config.host.as_str(), config.port, config.grpc_port), ("127.0.0.1", 7007, 5317));
+    assert_eq!(config.root_path.as_str(), "/tools/traces");
+    assert_eq!(config.database, DatabaseUrl::SqliteFile("/data/bennu.db".into()));
+    assert_eq!(config.object_store, ObjectStoreUrl::Directory("/data/objects".into()));
+    assert_eq!(config.log.as_str(), "warn");
+}
+
+#[test]
+fn the_own_name_wins_over_its_alias_in_any_order() {
+    let one = config(&[("PHOENIX_PORT", "1"), ("BENNU_PORT", "2")]).unwrap();
+    let other = config(&[("BENNU_PORT", "2"), ("PHOENIX_PORT", "1")]).unwrap();
+    assert_eq!((one.port, other.port), (2, 2));
+}
+
+#[test]
+fn an_empty_value_counts_as_not_set() {
+    let config =
+        config(&[("BENNU_PORT", ""), ("PHOENIX_PORT", "7007"), ("PHOENIX_SQL_DATABASE_URL", " ")]).unwrap();
+    assert_eq!(config.port, 7007);
+    assert_eq!(config.database, DatabaseUrl::SqliteFile("/home/kit/.bennu/bennu.db".into()));
+}
+
+#[test]
+fn split_postgres_variables_make_a_url() {
+    let parts = [
+        ("PHOENIX_POSTGRES_HOST", "db"),
+        ("PHOENIX_POSTGRES_USER", "me"),
+        ("PHOENIX_POSTGRES_PASSWORD", "a@b/c"),
+    ];
+    let url = config(&parts).unwrap().database;
+    assert_eq!(url, DatabaseUrl::Postgres("postgresql://me:a%40b%2Fc@db:5432/me".to_owned()));
+    assert!(!format!("{url:?}").contains("a%40b"));
+
+    let with_url = [parts.as_slice(), &[("BENNU_DATABASE_URL", "sqlite:///:memory:")]].concat();
+    assert_eq!(config(&with_url).unwrap().database, DatabaseUrl::SqliteMemory);
+
+    let no_user = refusal("BENNU_POSTGRES_HOST", "db");
+    assert_eq!(no_user, "BENNU_POSTGRES_USER: not set, expected a user, as BENNU_POSTGRES_HOST is set");
+}
+
+#[test]
+fn an_error_is_one_line_with_the_name_the_value_and_what_is_expected() {
+    assert_eq!(
+        refusal("PHOENIX_PORT", "http"),
+        "PHOENIX_PORT=http: expected a port number from 0 to 65535 (0 lets the system choose)"
+    );
+    let cases = [
+        ("BENNU_PORT", "65536"),
+        ("BENNU_HOST", "localhost:6006"),
+        ("BENNU_HOST_ROOT_PATH", "bennu/"),
+        ("BENNU_DATABASE_URL", "mysql://db/name"),
+        ("BENNU_OBJECT_STORE_URL", "s3://bucket"),
+        ("BENNU_INGEST_MAX_BODY_BYTES", "64MB"),
+        ("BENNU_INGEST_MAX_BODY_BYTES", "256MiB"),
+        ("BENNU_INGEST_BATCH_SPANS", "0"),
+        ("BENNU_DATABASE_CONNECTIONS", "-1"),
+        ("BENNU_SHUTDOWN_SECONDS", "5s"),
+        ("BENNU_LOG", "verbose"),
+        ("BENNU_LOG_FORMAT", "xml\nyml"),
+    ];
+    for (name, value) in cases {
+        let error = refusal(name, value);
+        assert!(error.contains("BENNU_") && error.contains("expected") && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn no_error_shows_a_password() {
+    for url in
+        ["postgres://me:hunter2@db /x", "mysql://me:hunter2@db/x", "hunter2", "postgresql:me:hunter2@db"]
+    {
+        let error = refusal("BENNU_DATABASE_URL", url);
+        assert!(error.starts_with("BENNU_DATABASE_URL=") && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn a_misspelt_name_gets_a_suggestion() {
+    assert_eq!(refusal("BENNU_PROT", "1"), "BENNU_PROT: unknown setting, did you mean BENNU_PORT?");
+    assert_eq!(
+        refusal("BENNU_DATABASEURL", "x"),
+        "BENNU_DATABASEURL: unknown setting, did you mean BENNU_DATABASE_URL?"
+    );
+    assert_eq!(refusal("BENNU_ENABLE_TELEPATHY", "1"), "BENNU_ENABLE_TELEPATHY: unknown setting");
+}
+
+#[test]
+fn variables_that_kubernetes_injects_for_a_service_are_not_settings() {
+    let config = config(&[
+        ("BENNU_PORT", "tcp://10.0.0.1:6006"),
+        ("BENNU_SERVICE_HOST", "10.0.0.1"),
+        ("BENNU_SERVICE_PORT_HTTP", "6006"),
+        ("BENNU_PORT_6006_TCP_ADDR", "10.0.0.1"),
+    ])
+    .unwrap();
+    assert_eq!(config.port, 6006);
+}
+
+#[test]
+fn without_a_home_the_working_directory_must_be_named() {
+    let error = Config::from_vars([]).unwrap_err().to_string();
+    assert!(error.contains("BENNU_WORKING_DIR") && error.contains("HOME is not set"), "{error}");
+}
+
+#[test]
+fn every_setting_is_in_the_help_and_in_the_table() {
+    let (help, table) = (help_text(), markdown_table());
+    for setting in SETTINGS {
+        assert!(help.contains(setting.name) && help.contains(setting.help), "{}", setting.name);
+        assert!(table.contains(&format!("| `{}` |", setting.name)), "{}", setting.name);
+        assert!(setting.aliases.iter().all(|alias| help.contains(alias) && table.contains(alias)));
+    }
+    assert_eq!(table.lines().count(), SETTINGS.len() + 2);
+}

@@ -1,0 +1,73 @@
+//! The span broker: from the receivers of spans to the writers of spans.
+
+use async_trait::async_trait;
+use bennu_access::TenantScope;
+use bennu_domain::project::ProjectName;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+/// A validated OTLP request on its way to the store, stamped with the tenant of its verified sender.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    pub scope: TenantScope,
+    /// Overrides the project that the spans name themselves (HTTP header `x-project-name`).
+    pub project: Option<ProjectName>,
+    /// `ExportTraceServiceRequest` in protobuf, as received but for rejected spans.
+    pub request: Bytes,
+}
+
+/// Why an envelope was not taken. Nothing of it is stored, or all of it may be: senders repeat it, and
+/// repeated spans change nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error("the span queue is full")]
+    Full,
+    #[error("the span queue is unavailable: {0}")]
+    Unavailable(String),
+    #[error("the spans cannot be stored: {0}")]
+    Rejected(String),
+}
+
+/// The sending side. `publish` returns only when the spans survive the death of every process.
+#[async_trait]
+pub trait SpanBroker: Send + Sync {
+    async fn publish(&self, envelope: Envelope) -> Result<(), PublishError>;
+}
+
+/// The receiving side; the number of deliveries under way is bounded by the caller.
+#[async_trait]
+pub trait SpanDeliveries: Send {
+    /// The next delivery; `None` when the broker is closed.
+    async fn next(&mut self) -> Option<Delivery>;
+}
+
+/// An envelope in the hands of a writer. Dropped without an outcome, it goes back to the broker.
+#[derive(Debug)]
+pub struct Delivery {
+    pub envelope: Envelope,
+    settle: oneshot::Sender<Outcome>,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Committed; the broker may forget it.
+    Stored,
+    /// Not stored, but may be later.
+    Retry(String),
+    /// Can never be stored, with the reason.
+    Rejected(String),
+}
+
+impl Delivery {
+    /// A delivery and the place where its outcome arrives.
+    pub fn new(envelope: Envelope) -> (Self, oneshot::Receiver<Outcome>) {
+        let (settle, outcome) = oneshot::channel();
+        (Self { envelope, settle }, outcome)
+    }
+
+    pub fn settle(self, outcome: Outcome) {
+        // The publisher may have given up waiting; the outcome stands all the same.
+        let _ = self.settle.send(outcome);
+    }
+}

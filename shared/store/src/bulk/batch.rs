@@ -1,0 +1,94 @@
+//! A batch before the database sees it: spans grouped by trace, repeated ones dropped, blocks compressed.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use bennu_domain::ids::{SpanId, TraceId};
+use bennu_domain::kind::StatusCode;
+use bennu_domain::project::ProjectName;
+
+use super::roll_up::RollUp;
+use crate::blocks::{BlockEncoder, EncodedBlock};
+use crate::error::StoreError;
+use crate::prepared::PreparedSpan;
+
+/// The spans of one trace in a batch, and what the database says about it as the write goes on.
+pub(super) struct TraceBatch {
+    pub trace_id: TraceId,
+    /// Project it goes to if it is new.
+    pub project: ProjectName,
+    /// Each with its place among all spans of the batch; ids follow the order of arrival.
+    pub spans: Vec<(usize, Arc<PreparedSpan>)>,
+    pub block: EncodedBlock,
+    /// Roll-up of the trace as it is stored, if it is.
+    pub stored: Option<RollUp>,
+    /// Row ids, known once the trace, its project, its session and its block have them.
+    pub row: i64,
+    pub project_row: i64,
+    pub session_row: Option<i64>,
+    pub block_row: i64,
+}
+
+impl TraceBatch {
+    /// The session that the first span with one names.
+    pub fn session_id(&self) -> Option<&str> {
+        self.spans.iter().find_map(|(_, span)| span.session_id.as_deref())
+    }
+
+    /// What these spans add to the trace.
+    pub fn added(&self) -> RollUp {
+        let mut added = RollUp::default();
+        for (_, span) in &self.spans {
+            added.include(span.start.0, span.end.0);
+            added.spans += 1;
+            added.errors += i64::from(span.status == StatusCode::Error);
+            added.prompt_tokens = added.prompt_tokens.saturating_add(span.tokens.prompt);
+            added.completion_tokens = added.completion_tokens.saturating_add(span.tokens.completion);
+        }
+        added
+    }
+
+    /// Drops spans that are stored already; the block is made anew without them.
+    pub fn drop_spans(&mut self, stored: &HashSet<SpanId>) -> Result<(), StoreError> {
+        let before = self.spans.len();
+        self.spans.retain(|(_, span)| !stored.contains(&span.span_id));
+        if self.spans.len() < before {
+            self.block = BlockEncoder::new()?.encode(self.spans.iter().map(|(_, span)| span.as_ref()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Groups spans by trace, in order of arrival; of a span that comes twice the first stays.
+pub(super) fn group_by_trace(spans: Vec<Arc<PreparedSpan>>) -> Result<Vec<TraceBatch>, StoreError> {
+    let mut places: HashMap<TraceId, usize> = HashMap::new();
+    let mut seen: HashSet<(TraceId, SpanId)> = HashSet::with_capacity(spans.len());
+    let mut groups: Vec<Vec<(usize, Arc<PreparedSpan>)>> = Vec::new();
+    for (arrival, span) in spans.into_iter().enumerate() {
+        if !seen.insert((span.trace_id, span.span_id)) {
+            continue;
+        }
+        let place = *places.entry(span.trace_id).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[place].push((arrival, span));
+    }
+    let mut encoder = BlockEncoder::new()?;
+    groups.into_iter().map(|spans| trace_batch(spans, &mut encoder)).collect()
+}
+
+fn trace_batch(spans: Vec<(usize, Arc<PreparedSpan>)>, encoder: &mut BlockEncoder) -> Result<TraceBatch, StoreError> {
+    let (_, first) = &spans[0];
+    Ok(TraceBatch {
+        trace_id: first.trace_id,
+        project: first.project.clone(),
+        block: encoder.encode(spans.iter().map(|(_, span)| span.as_ref()))?,
+        spans,
+        stored: None,
+        row: 0,
+        project_row: 0,
+        session_row: None,
+        block_row: 0,
+    })
+}

@@ -1,0 +1,138 @@
+//! The owners of the traces in a batch, projects and sessions: looked up, and made if they are new.
+
+use std::collections::HashMap;
+
+use sea_orm::Value;
+
+use super::batch::TraceBatch;
+use super::ids::reserve_ids;
+use super::roll_up::RollUp;
+use super::row_set::{ColumnType, RowSet};
+use super::SpanWrite;
+use crate::error::StoreError;
+
+const NAMES: &[(&str, ColumnType)] = &[("name", ColumnType::Text)];
+
+impl SpanWrite<'_> {
+    /// New traces go to the project that their first span names; stored ones stay where they are.
+    pub(super) async fn assign_projects(&self, traces: &mut [TraceBatch]) -> Result<(), StoreError> {
+        let new = || traces.iter().filter(|trace| trace.stored.is_none());
+        let names = distinct(new().map(|trace| trace.project.as_str()));
+        let mut known = self.project_rows(&names).await?;
+        let missing: Vec<&str> = names.into_iter().filter(|name| !known.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            self.insert_projects(&missing).await?;
+            known.extend(self.project_rows(&missing).await?);
+        }
+        for trace in traces.iter_mut().filter(|trace| trace.stored.is_none()) {
+            trace.project_row = known.get(trace.project.as_str()).copied().ok_or(StoreError::LostRace)?;
+        }
+        Ok(())
+    }
+
+    async fn project_rows(&self, names: &[&str]) -> Result<HashMap<String, i64>, StoreError> {
+        let sql = "SELECT p.name, p.id FROM v CROSS JOIN projects p WHERE p.tenant_id = {0} AND p.name = v.name";
+        self.rows_by_name(names, sql).await
+    }
+
+    async fn rows_by_name(&self, names: &[&str], sql: &str) -> Result<HashMap<String, i64>, StoreError> {
+        let mut rows = RowSet::new(NAMES, names.len());
+        names.iter().for_each(|name| rows.push([(*name).into()]));
+        let read = |row: sea_orm::QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+        Ok(rows.query(&self.transaction, sql, &[self.tenant()], read).await?.into_iter().collect())
+    }
+
+    async fn insert_projects(&self, names: &[&str]) -> Result<(), StoreError> {
+        const COLUMNS: &[(&str, ColumnType)] = &[("id", ColumnType::BigInt), ("name", ColumnType::Text)];
+        let mut rows = RowSet::new(COLUMNS, names.len());
+        for (id, name) in reserve_ids(&self.transaction, "projects", names.len()).await?.into_iter().zip(names) {
+            rows.push([id.into(), (*name).into()]);
+        }
+        let sql = "INSERT INTO projects (tenant_id, id, name, created_at) SELECT {0}, v.id, v.name, {1} FROM v WHERE true \
+                   ON CONFLICT DO NOTHING";
+        let now = self.scoped.store.now();
+        rows.execute(&self.transaction, sql, &[self.tenant(), now.into()]).await?;
+        Ok(())
+    }
+
+    /// A trace joins the session that its first span with a session names, and stays in it.
+    pub(super) async fn assign_sessions(&self, traces: &mut [TraceBatch]) -> Result<(), StoreError> {
+        let unbound = || traces.iter().filter(|trace| trace.session_row.is_none());
+        let names = distinct(unbound().filter_map(TraceBatch::session_id));
+        let mut known = self.session_rows(&names).await?;
+        let missing: Vec<&TraceBatch> = first_of_each_session(unbound().filter(|trace| {
+            trace.session_id().is_some_and(|session| !known.contains_key(session))
+        }));
+        if !missing.is_empty() {
+            let names: Vec<&str> = missing.iter().filter_map(|trace| trace.session_id()).collect();
+            self.insert_sessions(&missing).await?;
+            known.extend(self.session_rows(&names).await?);
+        }
+        for trace in traces.iter_mut().filter(|trace| trace.session_row.is_none()) {
+            let Some(session) = trace.session_id() else { continue };
+            trace.session_row = Some(known.get(session).copied().ok_or(StoreError::LostRace)?);
+        }
+        self.extend_sessions(traces).await
+    }
+
+    async fn session_rows(&self, names: &[&str]) -> Result<HashMap<String, i64>, StoreError> {
+        let sql = "SELECT s.session_id, s.id FROM v CROSS JOIN sessions s \
+                   WHERE s.tenant_id = {0} AND s.session_id = v.name";
+        self.rows_by_name(names, sql).await
+    }
+
+    async fn insert_sessions(&self, first_traces: &[&TraceBatch]) -> Result<(), StoreError> {
+        const COLUMNS: &[(&str, ColumnType)] = &[
+            ("id", ColumnType::BigInt),
+            ("project_id", ColumnType::BigInt),
+            ("session_id", ColumnType::Text),
+            ("start_time", ColumnType::BigInt),
+            ("end_time", ColumnType::BigInt),
+        ];
+        let ids = reserve_ids(&self.transaction, "sessions", first_traces.len()).await?;
+        let mut rows = RowSet::new(COLUMNS, first_traces.len());
+        for (id, trace) in ids.into_iter().zip(first_traces) {
+            let added = trace.added();
+            let session: Value = trace.session_id().unwrap_or_default().into();
+            rows.push([id.into(), trace.project_row.into(), session, added.start.into(), added.end.into()]);
+        }
+        let sql = "INSERT INTO sessions (tenant_id, id, project_id, session_id, start_time, end_time) \
+                   SELECT {0}, v.id, v.project_id, v.session_id, v.start_time, v.end_time FROM v WHERE true \
+                   ON CONFLICT DO NOTHING";
+        rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
+        Ok(())
+    }
+
+    /// A session spans its traces.
+    async fn extend_sessions(&self, traces: &[TraceBatch]) -> Result<(), StoreError> {
+        const COLUMNS: &[(&str, ColumnType)] =
+            &[("id", ColumnType::BigInt), ("start_time", ColumnType::BigInt), ("end_time", ColumnType::BigInt)];
+        let mut ranges: HashMap<i64, RollUp> = HashMap::new();
+        for trace in traces {
+            let Some(session) = trace.session_row else { continue };
+            let whole = trace.stored.unwrap_or_default().merged(&trace.added());
+            ranges.entry(session).or_default().include(whole.start, whole.end);
+        }
+        let mut rows = RowSet::new(COLUMNS, ranges.len());
+        let mut ranges: Vec<_> = ranges.into_iter().collect();
+        ranges.sort_unstable_by_key(|(session, _)| *session);
+        ranges.into_iter().for_each(|(id, range)| rows.push([id.into(), range.start.into(), range.end.into()]));
+        let sql = "UPDATE sessions SET \
+                   start_time = CASE WHEN v.start_time < sessions.start_time THEN v.start_time ELSE sessions.start_time END, \
+                   end_time = CASE WHEN v.end_time > sessions.end_time THEN v.end_time ELSE sessions.end_time END \
+                   FROM v WHERE sessions.tenant_id = {0} AND sessions.id = v.id";
+        rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
+        Ok(())
+    }
+}
+
+/// Each once, in order of first appearance.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = std::collections::HashSet::new();
+    names.filter(|name| seen.insert(*name)).collect()
+}
+
+fn first_of_each_session<'a>(traces: impl Iterator<Item = &'a TraceBatch>) -> Vec<&'a TraceBatch> {
+    let mut seen = std::collections::HashSet::new();
+    traces.filter(|trace| trace.session_id().is_some_and(|session| seen.insert(session.to_owned()))).collect()
+}

@@ -1,0 +1,88 @@
+//! Opens the database: SQLite for the embedded shape, Postgres for the distributed one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{ConnectOptions as SeaOptions, Database, DatabaseConnection, DbErr};
+
+/// Where the rows are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseLocation {
+    SqliteMemory,
+    SqliteFile(PathBuf),
+    /// `postgres://user:password@host:port/database`
+    Postgres(String),
+}
+
+/// How to connect.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    pub location: DatabaseLocation,
+    /// Connections for reading (SQLite), or altogether (Postgres).
+    pub connections: u32,
+}
+
+/// Waiting longer for a connection means that the database is overloaded: better an error than a pile of requests.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Another process may hold SQLite's write lock for a moment (a backup, a shell).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection for writing and one for reading; the same one unless SQLite keeps them apart.
+pub(crate) struct Connections {
+    pub write: DatabaseConnection,
+    pub read: DatabaseConnection,
+}
+
+pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbErr> {
+    match &options.location {
+        DatabaseLocation::Postgres(url) => {
+            let mut postgres = base_options(url.clone(), options.connections);
+            postgres.min_connections(1);
+            let connection = Database::connect(postgres).await?;
+            Ok(Connections { write: connection.clone(), read: connection })
+        }
+        // Every connection to ":memory:" is a database of its own, so there is only one.
+        DatabaseLocation::SqliteMemory => {
+            let mut memory = base_options("sqlite::memory:".to_owned(), 1);
+            memory.min_connections(1);
+            let connection = Database::connect(sqlite_pragmas(memory)).await?;
+            Ok(Connections { write: connection.clone(), read: connection })
+        }
+        // SQLite has one writer at a time: a pool of one makes the others wait here, not in busy loops.
+        DatabaseLocation::SqliteFile(path) => {
+            let url = format!("sqlite://{}?mode=rwc", path.display());
+            let mut writer = base_options(url.clone(), 1);
+            writer.min_connections(1);
+            let write = Database::connect(sqlite_pragmas(writer)).await?;
+            let read = Database::connect(sqlite_pragmas(base_options(url, options.connections))).await?;
+            Ok(Connections { write, read })
+        }
+    }
+}
+
+fn base_options(url: String, connections: u32) -> SeaOptions {
+    let mut options = SeaOptions::new(url);
+    options
+        .max_connections(connections.max(1))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .sqlx_logging(false)
+        .test_before_acquire(false);
+    options
+}
+
+fn sqlite_pragmas(mut options: SeaOptions) -> SeaOptions {
+    options.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .page_size(8192) // a compressed block of an ordinary trace fills one overflow page instead of two
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full) // a commit is on the disk when it returns
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("cache_size", "-16384") // KiB a connection
+            .pragma("wal_autocheckpoint", "4000") // pages: 32 MiB between checkpoints spreads their cost
+            .pragma("journal_size_limit", "67108864") // gives the disk back after a burst
+            .pragma("secure_delete", "on") // what is deleted is overwritten
+            .pragma("temp_store", "memory")
+    });
+    options
+}

@@ -1,0 +1,7 @@
+//! Rows as sea-orm sees them; the schema itself is in the crate `migrations`.
+
+pub mod project;
+pub mod session;
+pub mod span;
+pub mod trace;
+pub mod trace_block;

@@ -1,0 +1,51 @@
+//! What can go wrong below the repositories.
+
+use bennu_archive::ArchiveError;
+use bennu_domain::span::SpanError;
+use sea_orm::{DbErr, RuntimeErr};
+
+/// An error of the store. "Not found" is never one of these: repositories answer `Option` or `bool`.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("database: {0}")]
+    Database(#[from] DbErr),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error("a stored span cannot be read: {0}")]
+    Span(#[from] SpanError),
+    #[error("trace block {block}: {reason}")]
+    Block { block: i64, reason: String },
+    #[error("another writer inserted the same trace")]
+    LostRace,
+    #[error("a background thread was stopped: {0}")]
+    Interrupted(String),
+}
+
+impl StoreError {
+    /// Whether the same work may succeed later. What the database refuses because of the data itself
+    /// (constraint, range, encoding) never will.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Database(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) => {
+                error.as_database_error().is_none_or(|error| error.code().is_none_or(|code| is_transient_code(&code)))
+            }
+            Self::Database(DbErr::Conn(_) | DbErr::ConnectionAcquire(_))
+            | Self::Archive(_)
+            | Self::LostRace
+            | Self::Interrupted(_) => true,
+            Self::Database(_) | Self::Span(_) | Self::Block { .. } => false,
+        }
+    }
+}
+
+/// SQLite primary result codes (busy, locked, no memory, read-only, I/O, full, cannot open) and SQLSTATE classes (connection,
+/// transaction rollback, insufficient resources, operator intervention, system error).
+fn is_transient_code(code: &str) -> bool {
+    const SQLITE: [i64; 7] = [5, 6, 7, 8, 10, 13, 14];
+    const SQLSTATE: [&str; 5] = ["08", "40", "53", "57", "58"];
+    match code.parse::<i64>() {
+        // SQLSTATE codes have five characters; SQLite's extended codes keep the primary one in the low byte.
+        Ok(number) if code.len() < 5 => SQLITE.contains(&(number & 0xff)),
+        _ => SQLSTATE.iter().any(|class| code.starts_with(class)),
+    }
+}

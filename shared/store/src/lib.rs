@@ -1,0 +1,27 @@
+//! Everything that is stored, and the only crate that knows SQL.
+//!
+//! `Store::scoped` is the one way to tenant-owned data; entities stay private to the crate.
+
+mod blocks;
+mod bulk;
+mod connect;
+mod deletion;
+mod entities;
+mod error;
+mod prepared;
+mod projects;
+mod sessions;
+mod span_page;
+mod store;
+mod traces;
+
+pub use blocks::BlockPolicy;
+pub use bulk::WriteReport;
+pub use connect::{ConnectOptions, DatabaseLocation};
+pub use error::StoreError;
+pub use prepared::{PrepareError, PreparedSpan};
+pub use projects::{Project, ProjectList};
+pub use sessions::{Session, SessionTrace};
+pub use span_page::{SpanPageRequest, SpanSort, StoredSpan};
+pub use store::{ScopedStore, Store};
+pub use traces::{Trace, TraceList, TraceSort, TraceSpan};

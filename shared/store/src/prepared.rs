@@ -1,0 +1,81 @@
+//! Spans made ready for writing: decoded and projected onto their row, away from the writer's thread.
+
+use std::sync::Arc;
+
+use bennu_domain::facets::{Facets, cut, storable_text};
+use bennu_domain::ids::{SpanId, TraceId};
+use bennu_domain::kind::{SpanKind, StatusCode};
+use bennu_domain::otlp::{OtlpError, SpanOrigin, split_request};
+use bennu_domain::project::ProjectName;
+use bennu_domain::span::{Span, SpanError, TokenCounts};
+use bennu_domain::time::Timestamp;
+use bytes::Bytes;
+
+/// Names are cut in the row, which only narrows filters and feeds lists of spans; the block keeps them whole.
+pub(crate) const NAME_BYTES: usize = 256;
+/// Session ids are keys of an index, where Postgres bounds the size of an entry to about 2,700 bytes.
+const SESSION_ID_BYTES: usize = 1024;
+
+/// A span, its bytes as sent, and the values of its narrow row.
+#[derive(Debug, Clone)]
+pub struct PreparedSpan {
+    /// Project of its trace, if the trace is new.
+    pub project: ProjectName,
+    pub origin: Arc<SpanOrigin>,
+    pub bytes: Bytes,
+    pub trace_id: TraceId,
+    pub span_id: SpanId,
+    pub parent_id: Option<SpanId>,
+    pub name: String,
+    pub kind: SpanKind,
+    pub status: StatusCode,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub tokens: TokenCounts,
+    pub session_id: Option<String>,
+    pub facets: Facets,
+}
+
+/// Why a request cannot be prepared; the edge has checked it, so this is a fault on the way.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
+    #[error(transparent)]
+    Span(#[from] SpanError),
+}
+
+impl PreparedSpan {
+    /// Prepares every span of a validated request; `project` overrides what the resources say.
+    pub fn from_request(request: &Bytes, project: Option<&ProjectName>) -> Result<Vec<Self>, PrepareError> {
+        let mut prepared = Vec::new();
+        for group in split_request(request)? {
+            let origin = Arc::new(group.origin);
+            let project = project.cloned().or(group.project).unwrap_or_default();
+            for bytes in group.spans {
+                prepared.push(Self::new(&project, &origin, bytes)?);
+            }
+        }
+        Ok(prepared)
+    }
+
+    fn new(project: &ProjectName, origin: &Arc<SpanOrigin>, bytes: Bytes) -> Result<Self, SpanError> {
+        let span = Span::decode(&bytes)?;
+        Ok(Self {
+            project: project.clone(),
+            origin: Arc::clone(origin),
+            bytes,
+            trace_id: span.trace_id,
+            span_id: span.span_id,
+            parent_id: span.parent_id,
+            name: storable_text(cut(&span.name, NAME_BYTES)),
+            kind: span.kind,
+            status: span.status,
+            start: span.start,
+            end: span.end,
+            tokens: span.token_counts().unwrap_or_default(),
+            session_id: span.session_id().map(|id| storable_text(cut(&id, SESSION_ID_BYTES))),
+            facets: Facets::of(&span.attributes),
+        })
+    }
+}

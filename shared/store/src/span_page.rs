@@ -1,0 +1,213 @@
+//! Pages of spans: narrow rows are selected in SQL, their spans are read from the blocks, and the filter has the
+//! last word on each.
+
+use bennu_domain::facets::{cut, facet_value, is_facet_path, storable_text};
+use bennu_domain::ids::{ProjectId, SpanRowId};
+use bennu_domain::page::{Order, Page, SortCursor};
+use bennu_domain::span::Span;
+use bennu_domain::span_filter::{AttributeMatch, ParentFilter, SpanFilter};
+use bennu_domain::time::Timestamp;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SimpleExpr};
+use sea_orm::{
+    ColumnTrait as _, Condition, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Value,
+};
+
+use crate::blocks::load_spans;
+use crate::entities::{span, trace};
+use crate::error::StoreError;
+use crate::prepared::NAME_BYTES;
+use crate::store::ScopedStore;
+
+/// A span with its row id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredSpan {
+    pub id: SpanRowId,
+    pub span: Span,
+}
+
+/// Order of a list of spans, and the first span of the page.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SpanSort {
+    Id { from: Option<SpanRowId> },
+    StartTime { from: Option<SortCursor<Timestamp>> },
+}
+
+/// Which page of which spans.
+#[derive(Debug, Clone)]
+pub struct SpanPageRequest {
+    pub project: ProjectId,
+    pub filter: SpanFilter,
+    pub sort: SpanSort,
+    pub order: Order,
+    pub limit: usize,
+}
+
+impl ScopedStore<'_> {
+    /// The page, and the span that the next one begins with.
+    pub async fn span_page(self, request: &SpanPageRequest) -> Result<Page<StoredSpan, StoredSpan>, StoreError> {
+        let wanted = request.limit + 1;
+        let mut items: Vec<StoredSpan> = Vec::with_capacity(wanted.min(1_001));
+        let mut sort = request.sort;
+        let mut skip_first = false;
+        // Conditions on facets may select rows that the filter refuses; then the page is filled from further rows.
+        loop {
+            let fetched = wanted + usize::from(skip_first);
+            let mut rows = self.span_rows(request, sort, fetched).await?;
+            let exhausted = rows.len() < fetched;
+            if skip_first && !rows.is_empty() {
+                rows.remove(0);
+            }
+            let Some(last) = rows.last() else { break };
+            sort = sort.starting_at(last);
+            skip_first = true;
+            let ids: Vec<SpanRowId> = rows.iter().map(|row| SpanRowId(row.id)).collect();
+            let spans = load_spans(self, &rows).await?;
+            let read = ids.into_iter().zip(spans).map(|(id, span)| StoredSpan { id, span });
+            items.extend(read.filter(|stored| request.filter.matches(&stored.span)));
+            if exhausted || items.len() >= wanted {
+                break;
+            }
+        }
+        items.truncate(wanted);
+        let next = if items.len() == wanted { items.pop() } else { None };
+        Ok(Page { items, next })
+    }
+
+    async fn span_rows(
+        self,
+        request: &SpanPageRequest,
+        sort: SpanSort,
+        limit: usize,
+    ) -> Result<Vec<span::Model>, StoreError> {
+        let order = match request.order {
+            Order::Ascending => sea_orm::Order::Asc,
+            Order::Descending => sea_orm::Order::Desc,
+        };
+        let mut query = span::Entity::find().filter(self.narrowing(request)).limit(limit as u64);
+        query = match sort {
+            SpanSort::Id { from } => query
+                .filter(Condition::all().add_option(from.map(|from| at_or_after(span::Column::Id, from.0, request.order))))
+                .order_by(span::Column::Id, order),
+            SpanSort::StartTime { from } => query
+                .filter(Condition::all().add_option(from.map(|from| start_at_or_after(from, request.order))))
+                .order_by(span::Column::StartTime, order.clone())
+                .order_by(span::Column::Id, order),
+        };
+        Ok(query.all(&self.store.read).await?)
+    }
+
+    /// What SQL can tell of the filter: never narrower than [`SpanFilter::matches`].
+    fn narrowing(self, request: &SpanPageRequest) -> Condition {
+        let filter = &request.filter;
+        let bytes = |id: &[u8]| Value::Bytes(Some(id.to_vec()));
+        let mut condition = Condition::all().add(span::Column::TenantId.eq(self.tenant));
+        // With ids given, their index is the way in; an expression keeps SQLite from walking the whole project.
+        let by_id = filter.trace_ids.is_some() || filter.span_ids.is_some();
+        condition = condition.add(match by_id {
+            true => Expr::col(span::Column::ProjectId).add(0).eq(request.project.0),
+            false => span::Column::ProjectId.eq(request.project.0),
+        });
+        if let Some(ids) = &filter.trace_ids {
+            let traces = Query::select()
+                .column(trace::Column::Id)
+                .from(trace::Entity)
+                .and_where(trace::Column::TenantId.eq(self.tenant))
+                .and_where(trace::Column::TraceId.is_in(ids.iter().map(|id| bytes(id.as_bytes()))))
+                .to_owned();
+            condition = condition.add(span::Column::TraceRowId.in_subquery(traces));
+        }
+        if let Some(ids) = &filter.span_ids {
+            condition = condition.add(span::Column::SpanId.is_in(ids.iter().map(|id| bytes(id.as_bytes()))));
+        }
+        if let Some(names) = &filter.names {
+            let stored = names.iter().map(|name| storable_text(cut(name, NAME_BYTES)));
+            condition = condition.add(span::Column::Name.is_in(stored));
+        }
+        if let Some(kinds) = &filter.kinds {
+            condition = condition.add(span::Column::Kind.is_in(kinds.iter().map(|kind| kind.code())));
+        }
+        if let Some(statuses) = &filter.statuses {
+            condition = condition.add(span::Column::Status.is_in(statuses.iter().map(|status| status.code())));
+        }
+        let dialect = self.store.read.get_database_backend();
+        condition
+            .add_option(parent_condition(filter.parent))
+            .add_option(filter.start.map(|start| span::Column::StartTime.gte(start.0)))
+            .add_option(filter.end.map(|end| span::Column::StartTime.lt(end.0)))
+            .add_option(all_of(filter.attributes.iter().filter_map(|attribute| facet_condition(dialect, attribute))))
+    }
+}
+
+impl SpanSort {
+    fn starting_at(self, row: &span::Model) -> Self {
+        match self {
+            Self::Id { .. } => Self::Id { from: Some(SpanRowId(row.id)) },
+            Self::StartTime { .. } => {
+                Self::StartTime { from: Some(SortCursor { row: row.id, value: Timestamp(row.start_time) }) }
+            }
+        }
+    }
+}
+
+fn at_or_after(column: span::Column, value: i64, order: Order) -> SimpleExpr {
+    match order {
+        Order::Ascending => column.gte(value),
+        Order::Descending => column.lte(value),
+    }
+}
+
+fn start_at_or_after(from: SortCursor<Timestamp>, order: Order) -> SimpleExpr {
+    let position = Expr::tuple([Expr::col(span::Column::StartTime), Expr::col(span::Column::Id)]);
+    let from = Expr::tuple([Expr::value(from.value.0), Expr::value(from.row)]);
+    match order {
+        Order::Ascending => position.gte(from),
+        Order::Descending => position.lte(from),
+    }
+}
+
+fn parent_condition(parent: ParentFilter) -> Option<SimpleExpr> {
+    match parent {
+        ParentFilter::Any => None,
+        ParentFilter::Root => Some(span::Column::ParentId.is_null()),
+        ParentFilter::Of(id) => Some(span::Column::ParentId.eq(id.as_bytes().to_vec())),
+        ParentFilter::Nothing => Some(Expr::value(false)),
+    }
+}
+
+fn all_of(conditions: impl Iterator<Item = SimpleExpr>) -> Option<Condition> {
+    let mut conditions = conditions.peekable();
+    conditions.peek()?;
+    Some(conditions.fold(Condition::all(), Condition::add))
+}
+
+/// The facet at the path equals the value, or the span has more facets than its row holds.
+/// `None` where facets cannot tell.
+fn facet_condition(dialect: DbBackend, attribute: &AttributeMatch) -> Option<SimpleExpr> {
+    if !is_facet_path(&attribute.path) {
+        return None;
+    }
+    let facet = match dialect {
+        DbBackend::Postgres => Expr::cust_with_values("facets -> $1", [attribute.path.as_str()]),
+        _ => Expr::cust_with_values("json_extract(facets, ?)", [format!("$.\"{}\"", attribute.path)]),
+    };
+    let json = |value: serde_json::Value| match dialect {
+        DbBackend::Postgres => Expr::cust_with_values("$1::jsonb", [value.to_string()]),
+        _ => match value {
+            serde_json::Value::String(text) => Expr::value(text),
+            serde_json::Value::Bool(flag) => Expr::value(flag),
+            number => Expr::value(number.as_f64().unwrap_or_default()),
+        },
+    };
+    let equal = match &attribute.value {
+        serde_json::Value::Number(number) => {
+            // A range, because the engines and this code may differ in the last digit of a number.
+            let middle = number.as_f64()?;
+            let slack = middle.abs() * 1e-9;
+            let bound = |value: f64| serde_json::Number::from_f64(value).map(serde_json::Value::Number);
+            facet.between(json(bound(middle - slack)?), json(bound(middle + slack)?))
+        }
+        other => facet.eq(json(facet_value(other))),
+    };
+    Some(equal.or(Expr::cust("NOT facets_complete")))
+}

@@ -1,0 +1,87 @@
+//! The store and its tenant-scoped view.
+
+use bennu_access::TenantScope;
+use std::sync::Arc;
+
+use bennu_archive::Archive;
+use bennu_domain::time::Clock;
+use bennu_migrations::{Migrator, MigratorTrait};
+use sea_orm::{
+    AccessMode, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait as _,
+};
+
+use crate::blocks::BlockPolicy;
+use crate::connect::{ConnectOptions, Connections, connect};
+use crate::error::StoreError;
+
+/// Rows in the database and large blocks in the archive. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) write: DatabaseConnection,
+    pub(crate) read: DatabaseConnection,
+    pub(crate) archive: Archive,
+    pub(crate) blocks: BlockPolicy,
+    clock: Arc<dyn Clock>,
+}
+
+impl Store {
+    /// Connects, and brings the schema up to date.
+    pub async fn open(
+        options: &ConnectOptions,
+        archive: Archive,
+        blocks: BlockPolicy,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let Connections { write, read } = connect(options).await?;
+        Migrator::up(&write, None).await?;
+        Ok(Self { write, read, archive, blocks, clock })
+    }
+
+    /// Microseconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().0
+    }
+
+    /// The data of one tenant.
+    pub fn scoped(&self, scope: &TenantScope) -> ScopedStore<'_> {
+        ScopedStore { store: self, tenant: scope.tenant().0 }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        Ok(self.read.ping().await?)
+    }
+
+    /// Closes the connections; SQLite folds its write-ahead log into the database.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.read.close().await?;
+        Ok(self.write.close().await?)
+    }
+
+    /// A transaction that writes. On SQLite it takes the write lock at once: taking it later, after reading, can fail.
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        let options = TransactionOptions {
+            isolation_level: None,
+            access_mode: Some(AccessMode::ReadWrite),
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        };
+        Ok(self.write.begin_with_options(options).await?)
+    }
+
+    /// After a delete on SQLite: moves the write-ahead log into the database and cuts it, so that no old page
+    /// with deleted content stays in it. A reader in the way only puts it off to a later checkpoint.
+    pub(crate) async fn forget_deleted_pages(&self) -> Result<(), StoreError> {
+        if self.write.get_database_backend() == DbBackend::Sqlite {
+            self.write.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        }
+        Ok(())
+    }
+}
+
+/// The store as one tenant sees it.
+#[derive(Clone, Copy)]
+pub struct ScopedStore<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) tenant: i64,
+}

@@ -1,0 +1,226 @@
+//! Traces as their roll-ups tell them.
+
+use std::collections::HashMap;
+
+use bennu_domain::ids::{ProjectId, SessionRowId, SpanId, SpanRowId, TraceId, TraceRowId};
+use bennu_domain::kind::{SpanKind, StatusCode};
+use bennu_domain::otlp::{SpanGroup, join_request};
+use bennu_domain::page::{Order, Page, SortCursor};
+use bennu_domain::span::TokenCounts;
+use bennu_domain::time::Timestamp;
+use bytes::Bytes;
+use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
+use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+
+use crate::blocks::{blocks_of_trace, load_spans};
+use crate::entities::{span, trace};
+use crate::error::StoreError;
+use crate::prepared::NAME_BYTES;
+use crate::store::ScopedStore;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    pub id: TraceRowId,
+    pub trace_id: TraceId,
+    pub project: ProjectId,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub tokens: TokenCounts,
+    /// Only when asked for.
+    pub spans: Option<Vec<TraceSpan>>,
+}
+
+/// A span in short.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TraceSpan {
+    pub id: SpanRowId,
+    pub span_id: SpanId,
+    pub parent_id: Option<SpanId>,
+    pub name: String,
+    pub kind: SpanKind,
+    pub status: StatusCode,
+    pub start: Timestamp,
+    pub end: Timestamp,
+}
+
+/// Order of a list of traces, and the last trace of the page before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TraceSort {
+    StartTime { after: Option<SortCursor<Timestamp>> },
+    /// In milliseconds.
+    Latency { after: Option<SortCursor<f64>> },
+}
+
+/// Which traces to list.
+#[derive(Debug, Clone)]
+pub struct TraceList {
+    pub project: ProjectId,
+    pub sort: TraceSort,
+    pub order: Order,
+    pub limit: usize,
+    pub include_spans: bool,
+    /// Inclusive, on the start of the trace.
+    pub start: Option<Timestamp>,
+    /// Exclusive, on the start of the trace.
+    pub end: Option<Timestamp>,
+    /// Traces of any of these sessions.
+    pub sessions: Option<Vec<SessionRowId>>,
+    /// Whether some span has the status ERROR.
+    pub error: Option<bool>,
+    pub min_latency_ms: Option<f64>,
+    pub max_latency_ms: Option<f64>,
+}
+
+impl Trace {
+    #[allow(clippy::cast_precision_loss)] // microseconds fit a double for 285 years
+    pub fn latency_ms(&self) -> f64 {
+        (self.end.0 - self.start.0) as f64 / 1_000.0
+    }
+}
+
+impl ScopedStore<'_> {
+    /// The page; `next` is its last trace when there are more.
+    pub async fn list_traces(self, list: &TraceList) -> Result<Page<Trace, ()>, StoreError> {
+        let order = match list.order {
+            Order::Ascending => sea_orm::Order::Asc,
+            Order::Descending => sea_orm::Order::Desc,
+        };
+        let sort = match list.sort {
+            TraceSort::StartTime { .. } => Expr::col(trace::Column::StartTime),
+            TraceSort::Latency { .. } => latency_us(),
+        };
+        let mut rows = trace::Entity::find()
+            .filter(trace::Column::TenantId.eq(self.tenant))
+            .filter(trace::Column::ProjectId.eq(list.project.0))
+            .filter(conditions(list))
+            .order_by(sort, order.clone())
+            .order_by(trace::Column::Id, order)
+            .limit(list.limit as u64 + 1)
+            .all(&self.store.read)
+            .await?;
+        let next = (rows.len() > list.limit).then_some(());
+        rows.truncate(list.limit);
+        let mut items = rows.iter().map(read_trace).collect::<Result<Vec<_>, _>>()?;
+        if list.include_spans {
+            self.attach_spans(&mut items).await?;
+        }
+        Ok(Page { items, next })
+    }
+
+    /// The trace as an OTLP `TracesData` message, as it was received; `None` if there is no such trace.
+    pub async fn export_trace(self, id: TraceRowId) -> Result<Option<Bytes>, StoreError> {
+        let blocks = blocks_of_trace(self, id.0).await?;
+        let joining = tokio::task::spawn_blocking(move || {
+            let mut groups: Vec<SpanGroup> = Vec::new();
+            for block in &blocks {
+                groups.extend(block.groups()?);
+            }
+            // `TracesData` and a request have the same fields (OTLP, trace.proto).
+            Ok::<_, StoreError>((!groups.is_empty()).then(|| join_request(&groups)))
+        });
+        joining.await.map_err(|error| StoreError::Interrupted(error.to_string()))?
+    }
+
+    /// Spans in order of arrival.
+    async fn attach_spans(self, traces: &mut [Trace]) -> Result<(), StoreError> {
+        let rows = span::Entity::find()
+            .filter(span::Column::TenantId.eq(self.tenant))
+            .filter(span::Column::TraceRowId.is_in(traces.iter().map(|trace| trace.id.0)))
+            .order_by_asc(span::Column::Id)
+            .all(&self.store.read)
+            .await?;
+        let mut names = self.cut_names(&rows).await?;
+        let mut by_trace: HashMap<i64, Vec<TraceSpan>> = HashMap::new();
+        for mut row in rows {
+            row.name = names.remove(&row.id).unwrap_or(row.name);
+            by_trace.entry(row.trace_row_id).or_default().push(read_trace_span(row)?);
+        }
+        for trace in traces {
+            trace.spans = Some(by_trace.remove(&trace.id.0).unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// The full names of spans whose row may hold only the beginning, by row id.
+    async fn cut_names(self, rows: &[span::Model]) -> Result<HashMap<i64, String>, StoreError> {
+        let maybe_cut = |row: &&span::Model| row.name.len() > NAME_BYTES - 4 || row.name.contains('\u{FFFD}');
+        let rows: Vec<span::Model> = rows.iter().filter(maybe_cut).cloned().collect();
+        if rows.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let spans = load_spans(self, &rows).await?;
+        Ok(rows.iter().map(|row| row.id).zip(spans.into_iter().map(|span| span.name)).collect())
+    }
+}
+
+/// Latency in whole microseconds, which compare exactly.
+fn latency_us() -> SimpleExpr {
+    Expr::col(trace::Column::EndTime).sub(Expr::col(trace::Column::StartTime))
+}
+
+#[allow(clippy::cast_possible_truncation)] // saturates far outside of any latency
+fn to_us(milliseconds: f64) -> i64 {
+    (milliseconds * 1_000.0).round() as i64
+}
+
+fn conditions(list: &TraceList) -> Condition {
+    let after = match list.sort {
+        TraceSort::StartTime { after } => {
+            after.map(|after| past(Expr::col(trace::Column::StartTime), after.value.0, after.row, list.order))
+        }
+        TraceSort::Latency { after } => {
+            after.map(|after| past(latency_us(), to_us(after.value), after.row, list.order))
+        }
+    };
+    let errors = |error: bool| match error {
+        true => trace::Column::ErrorCount.gt(0),
+        false => trace::Column::ErrorCount.eq(0),
+    };
+    let sessions = |sessions: &Vec<SessionRowId>| trace::Column::SessionRowId.is_in(sessions.iter().map(|id| id.0));
+    Condition::all()
+        .add_option(after)
+        .add_option(list.start.map(|start| trace::Column::StartTime.gte(start.0)))
+        .add_option(list.end.map(|end| trace::Column::StartTime.lt(end.0)))
+        .add_option(list.sessions.as_ref().map(sessions))
+        .add_option(list.error.map(errors))
+        .add_option(list.min_latency_ms.map(|least| latency_us().gte(to_us(least))))
+        .add_option(list.max_latency_ms.map(|most| latency_us().lte(to_us(most))))
+}
+
+fn past(sort: SimpleExpr, value: i64, row: i64, order: Order) -> SimpleExpr {
+    let position = Expr::tuple([sort, Expr::col(trace::Column::Id)]);
+    let last = Expr::tuple([Expr::value(value), Expr::value(row)]);
+    match order {
+        Order::Ascending => position.gt(last),
+        Order::Descending => position.lt(last),
+    }
+}
+
+pub(crate) fn read_trace(row: &trace::Model) -> Result<Trace, StoreError> {
+    Ok(Trace {
+        id: TraceRowId(row.id),
+        trace_id: TraceId::from_bytes(&row.trace_id).map_err(|error| unreadable("traces.trace_id", row.id, &error))?,
+        project: ProjectId(row.project_id),
+        start: Timestamp(row.start_time),
+        end: Timestamp(row.end_time),
+        tokens: TokenCounts { prompt: row.prompt_tokens, completion: row.completion_tokens },
+        spans: None,
+    })
+}
+
+fn read_trace_span(row: span::Model) -> Result<TraceSpan, StoreError> {
+    Ok(TraceSpan {
+        id: SpanRowId(row.id),
+        span_id: SpanId::from_bytes(&row.span_id).map_err(|error| unreadable("spans.span_id", row.id, &error))?,
+        parent_id: row.parent_id.as_deref().and_then(|id| SpanId::from_bytes(id).ok()),
+        name: row.name,
+        kind: SpanKind::from_code(row.kind).unwrap_or(SpanKind::Unknown),
+        status: StatusCode::from_code(row.status).unwrap_or(StatusCode::Unset),
+        start: Timestamp(row.start_time),
+        end: Timestamp(row.end_time),
+    })
+}
+
+fn unreadable(column: &str, row: i64, error: &impl std::fmt::Display) -> StoreError {
+    StoreError::Database(sea_orm::DbErr::Type(format!("{column} of row {row} {error}")))
+}
