@@ -64,7 +64,7 @@ struct UpdateProjectRequestBody {
 )]
 async fn list_projects(caller: Caller, mut query: QueryString) -> Result<web::Json<PageBody<ProjectBody>>, ApiError> {
     let limit = query.capped_limit(100, LARGEST_PAGE);
-    let (cursor, name_contains) = (query.text("cursor"), query.text("name_contains"));
+    let (cursor, name_contains) = (query.cursor(), query.text("name_contains"));
     query.boolean("include_experiment_projects");
     query.boolean("include_dataset_evaluator_projects");
     query.finish()?;

@@ -4,9 +4,9 @@ use actix_web::{HttpResponse, web};
 use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::SessionRowId;
 use bennu_domain::page::Order;
-use bennu_kit::http::{ApiError, QueryString};
+use bennu_kit::http::{ApiError, JsonBody, QueryString};
 use bennu_store::{Session, SessionTrace};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::caller::Caller;
@@ -14,13 +14,21 @@ use crate::identifiers::{find_project, find_session, not_found};
 use crate::responses::{DataBody, LARGEST_PAGE, PageBody, invalid_cursor, no_content, store_failed};
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(list_sessions, get_session, delete_session))]
+#[openapi(paths(list_sessions, get_session, delete_session, delete_sessions))]
 pub struct ApiDoc;
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/v1/projects/{project_identifier}/sessions").get(list_sessions))
+        // Before the resource below, which would take `delete` for an identifier.
+        .service(web::resource("/v1/sessions/delete").post(delete_sessions))
         .service(web::resource("/v1/sessions/{session_identifier}").get(get_session).delete(delete_session));
+}
+
+#[derive(Deserialize, ToSchema)]
+struct DeleteSessionsRequestBody {
+    /// GlobalIds or session ids, not both
+    session_identifiers: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -101,7 +109,7 @@ async fn list_sessions(
     mut query: QueryString,
 ) -> Result<web::Json<PageBody<SessionBody>>, ApiError> {
     let limit = query.capped_limit(100, LARGEST_PAGE);
-    let cursor = query.text("cursor");
+    let cursor = query.cursor();
     let order = query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]);
     query.finish()?;
     let project = find_project(caller.store(), &project).await?.id;
@@ -140,4 +148,29 @@ async fn delete_session(caller: Caller, identifier: web::Path<String>) -> Result
         true => Ok(no_content()),
         false => Err(not_found("session", &identifier)),
     }
+}
+
+/// Deletes sessions with their traces. Unknown ones are skipped.
+#[utoipa::path(
+    post, path = "/v1/sessions/delete", operation_id = "deleteSessions", tag = "sessions",
+    request_body = DeleteSessionsRequestBody,
+    responses(
+        (status = 204),
+        (status = 422, description = "No identifier, or identifiers of both sorts", body = String, content_type = "text/plain"),
+    )
+)]
+async fn delete_sessions(caller: Caller, body: JsonBody<DeleteSessionsRequestBody>) -> Result<HttpResponse, ApiError> {
+    let identifiers = body.0.session_identifiers;
+    let refuse = |rule: &str| Err(ApiError::Unprocessable(format!("session_identifiers {rule}")));
+    let mut rows: Vec<SessionRowId> = identifiers.iter().filter_map(|text| SessionRowId::from_global_id(text)).collect();
+    match rows.len() {
+        _ if identifiers.is_empty() => return refuse("is empty."),
+        0 => rows = caller.store().session_rows(&identifiers).await.map_err(store_failed)?,
+        all if all == identifiers.len() => {}
+        _ => return refuse("must be all GlobalIds or all session ids."),
+    }
+    for row in rows {
+        caller.store().delete_session(row).await.map_err(store_failed)?;
+    }
+    Ok(no_content())
 }

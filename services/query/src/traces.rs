@@ -127,7 +127,7 @@ async fn list_traces(
 ) -> Result<web::Json<PageBody<TraceBody>>, ApiError> {
     let sort = query.choice("sort", &[("start_time", Sort::StartTime), ("latency_ms", Sort::Latency)]);
     let sort = sort.unwrap_or(Sort::StartTime);
-    let cursor = query.text("cursor");
+    let cursor = query.cursor();
     let sessions = query.texts("session_identifier");
     let order = query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]).unwrap_or_default();
     let limit = query.limit(100, 1_000);

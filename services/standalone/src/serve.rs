@@ -34,15 +34,7 @@ pub fn run(config: Config) -> anyhow::Result<u8> {
     init_logging(&config)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build()?;
-    let runtime = std::cell::Cell::new(Some(runtime));
-    let system = System::with_tokio_rt(|| runtime.take().unwrap_or_else(unreachable_runtime));
-    system.block_on(serve(config))
-}
-
-/// The closure above is called once; a second call would get a plain runtime.
-fn unreachable_runtime() -> tokio::runtime::Runtime {
-    #[allow(clippy::expect_used)]
-    tokio::runtime::Runtime::new().expect("a second runtime is never asked for")
+    System::with_tokio_rt(|| runtime).block_on(serve(config))
 }
 
 async fn serve(config: Config) -> anyhow::Result<u8> {

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::trace::v1 as proto;
 use prost::Message as _;
 use serde_json::Value;
 
-use crate::attributes::{Attributes, flat_values, shape};
+use crate::attributes::{Attributes, flat_values, shape, whole_number};
 use crate::ids::{SpanId, TraceId};
 use crate::kind::{SPAN_KIND_ATTRIBUTE, SpanKind, StatusCode};
 use crate::time::Timestamp;
@@ -85,7 +85,7 @@ impl Span {
     pub fn token_counts(&self) -> Option<TokenCounts> {
         let count = |kind: &str| {
             let value = lookup(&self.attributes, &["llm", "token_count", kind]);
-            value.map_or(0, whole_number)
+            value.and_then(whole_number).unwrap_or(0)
         };
         (self.kind == SpanKind::Llm)
             .then(|| TokenCounts { prompt: count("prompt"), completion: count("completion") })
@@ -109,16 +109,6 @@ pub fn lookup<'a>(attributes: &'a Attributes, path: &[&str]) -> Option<&'a Value
 fn attributes_kind(attributes: &Attributes) -> SpanKind {
     let text = lookup(attributes, SPAN_KIND_ATTRIBUTE).and_then(Value::as_str);
     text.and_then(|text| SpanKind::parse(&text.to_uppercase())).unwrap_or(SpanKind::Unknown)
-}
-
-#[allow(clippy::cast_possible_truncation)] // saturates, as token counts beyond 2^63 are nonsense anyway
-fn whole_number(value: &Value) -> i64 {
-    match value {
-        Value::Number(number) => number.as_i64().or_else(|| Some(number.as_f64()? as i64)).unwrap_or(0),
-        Value::String(text) => text.trim().parse().unwrap_or(0),
-        Value::Bool(flag) => i64::from(*flag),
-        Value::Null | Value::Array(_) | Value::Object(_) => 0,
-    }
 }
 
 /// The attributes that an exception event keeps (OpenTelemetry semantic conventions, exceptions).

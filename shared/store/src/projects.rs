@@ -3,7 +3,7 @@
 use bennu_domain::ids::ProjectId;
 use bennu_domain::page::Page;
 use bennu_domain::project::ProjectName;
-use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr, OnConflict};
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveValue::NotSet, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Set,
     TryInsertResult,
@@ -12,6 +12,9 @@ use sea_orm::{
 use crate::entities::project;
 use crate::error::StoreError;
 use crate::store::ScopedStore;
+
+/// Projects read at once when names are searched.
+const NAMES_READ: usize = 500;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
@@ -52,16 +55,22 @@ impl ScopedStore<'_> {
     }
 
     pub async fn list_projects(self, list: &ProjectList) -> Result<Page<Project, ProjectId>, StoreError> {
-        let mut query = self.projects().order_by_desc(project::Column::Id).limit(list.limit as u64 + 1);
-        if let Some(from) = list.from {
-            query = query.filter(project::Column::Id.lte(from.0));
+        let wanted = list.limit + 1;
+        let part = list.name_contains.as_deref().unwrap_or_default().to_lowercase();
+        let mut items: Vec<Project> = Vec::new();
+        let mut below = list.from.map_or(i64::MAX, |from| from.0.saturating_add(1));
+        // Names are compared here because SQLite knows the case of ASCII letters only.
+        loop {
+            let rows = self.projects().filter(project::Column::Id.lt(below)).order_by_desc(project::Column::Id);
+            let rows = rows.limit(wanted.max(NAMES_READ) as u64).all(&self.store.read).await?;
+            let Some(last) = rows.last() else { break };
+            below = last.id;
+            let fitting = rows.into_iter().filter(|row| row.name.to_lowercase().contains(&part));
+            items.extend(fitting.map(Project::from));
+            if items.len() >= wanted {
+                break;
+            }
         }
-        if let Some(part) = &list.name_contains {
-            let name = Func::lower(Expr::col(project::Column::Name));
-            query = query.filter(Expr::expr(name).like(contains_pattern(part)));
-        }
-        let rows = query.all(&self.store.read).await?;
-        let mut items: Vec<Project> = rows.into_iter().map(Project::from).collect();
         let next = items.get(list.limit).map(|project| project.id);
         items.truncate(list.limit);
         Ok(Page { items, next })
@@ -82,9 +91,9 @@ impl ScopedStore<'_> {
         };
         let name_taken = OnConflict::columns([project::Column::TenantId, project::Column::Name]).do_nothing().to_owned();
         let insert = project::Entity::insert(row).on_conflict(name_taken).try_insert();
-        match insert.exec_with_returning(&self.store.write).await? {
-            TryInsertResult::Inserted(row) => Ok(Some(row.into())),
-            TryInsertResult::Conflicted | TryInsertResult::Empty => Ok(None),
+        match insert.exec_without_returning(&self.store.write).await? {
+            TryInsertResult::Inserted(rows) if rows > 0 => self.project_named(name.as_str()).await,
+            TryInsertResult::Inserted(_) | TryInsertResult::Conflicted | TryInsertResult::Empty => Ok(None),
         }
     }
 
@@ -102,9 +111,4 @@ impl ScopedStore<'_> {
             .await?;
         self.project(id).await
     }
-}
-
-fn contains_pattern(part: &str) -> LikeExpr {
-    let escaped = part.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    LikeExpr::new(format!("%{escaped}%")).escape('\\')
 }

@@ -121,11 +121,12 @@ impl ScopedStore<'_> {
         joining.await.map_err(|error| StoreError::Interrupted(error.to_string()))?
     }
 
-    /// Spans in order of arrival.
+    /// Spans by their start.
     async fn attach_spans(self, traces: &mut [Trace]) -> Result<(), StoreError> {
         let rows = span::Entity::find()
             .filter(span::Column::TenantId.eq(self.tenant))
             .filter(span::Column::TraceRowId.is_in(traces.iter().map(|trace| trace.id.0)))
+            .order_by_asc(span::Column::StartTime)
             .order_by_asc(span::Column::Id)
             .all(&self.store.read)
             .await?;

@@ -119,7 +119,7 @@ pub async fn list_spans(
     mut query: QueryString,
 ) -> Result<web::Json<PageBody<SpanBody>>, ApiError> {
     let limit = query.limit(100, 1_000);
-    let cursor = query.text("cursor");
+    let cursor = query.cursor();
     let sort = query.choice("sort", &[("id", Sort::Id), ("start_time", Sort::StartTime)]).unwrap_or(Sort::Id);
     let order = query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]).unwrap_or_default();
     let filter = FilterParameters::read(&mut query);

@@ -28,9 +28,11 @@ pub struct OtlpSpanBody {
     dropped_events_count: Option<u32>,
     dropped_links_count: Option<u32>,
     end_time_unix_nano: u64,
-    events: Vec<OtlpEventBody>,
+    /// null if there are none
+    events: Option<Vec<OtlpEventBody>>,
     flags: Option<u32>,
-    kind: Option<u32>,
+    /// The kind that OTLP itself knows is not shown: always the one of SDKs by default.
+    kind: &'static str,
     #[schema(value_type = Option<Vec<Object>>)]
     links: Option<Vec<Value>>,
     name: String,
@@ -67,9 +69,9 @@ impl From<Span> for OtlpSpanBody {
             dropped_events_count: None,
             dropped_links_count: None,
             end_time_unix_nano: span.end.unix_nano(),
-            events: span.events.into_iter().map(OtlpEventBody::from).collect(),
+            events: (!span.events.is_empty()).then(|| span.events.into_iter().map(OtlpEventBody::from).collect()),
             flags: None,
-            kind: None,
+            kind: "SPAN_KIND_INTERNAL",
             links: None,
             parent_span_id: span.parent_id.map(|id| id.to_string()),
             span_id: span.span_id.to_string(),
@@ -126,7 +128,7 @@ pub async fn list_otlp_spans(
     mut query: QueryString,
 ) -> Result<web::Json<PageBody<OtlpSpanBody>>, ApiError> {
     let limit = query.limit(100, 1_000);
-    let cursor = query.text("cursor");
+    let cursor = query.cursor();
     let filter = FilterParameters::read(&mut query);
     query.finish()?;
     let project = find_project(caller.store(), &project).await?.id;

@@ -29,10 +29,9 @@ pub fn to_json(value: &AnyValue) -> Option<Value> {
     })
 }
 
-/// Flat attributes, as events keep them: unset values are left out, the last of equal keys wins.
+/// Flat attributes, as events keep them: unset values are `null`, the last of equal keys wins.
 pub fn flat_values(key_values: &[KeyValue]) -> Attributes {
-    let set = |pair: &KeyValue| Some((pair.key.clone(), to_json(pair.value.as_ref()?)?));
-    key_values.iter().filter_map(set).collect()
+    key_values.iter().map(|pair| (pair.key.clone(), json_of(pair))).collect()
 }
 
 /// The value of a pair, `null` if unset.
@@ -60,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn event_values_stay_flat_and_unset_ones_are_left_out() {
+    fn event_values_stay_flat_and_unset_ones_are_null() {
         let event = [
             pair("a.b", Some(Otlp::IntValue(1))),
             pair("a.b", Some(Otlp::IntValue(2))),
@@ -70,7 +69,9 @@ mod tests {
             pair("in a table", Some(Otlp::StringValueStrindex(3))),
             KeyValue { key: "no value".to_owned(), ..KeyValue::default() },
         ];
-        let expected = json!({"a.b": 2, "raw": "AP8=", "rate": "-Infinity"});
+        let expected = json!({
+            "a.b": 2, "raw": "AP8=", "rate": "-Infinity", "unset": null, "in a table": null, "no value": null
+        });
         assert_eq!(Value::Object(flat_values(&event)), expected);
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Attributes;
 use super::any_value::json_of;
+use super::text::ascii_json_text;
 use super::token_count::read_token_count;
 use super::unflatten::nest;
 use crate::gen_ai;
@@ -50,7 +51,7 @@ fn write_input_as_text(nested: &mut Attributes) {
     match input.get_mut("value") {
         None | Some(Value::String(_)) => {}
         Some(value) => {
-            *value = Value::String(value.to_string());
+            *value = Value::String(ascii_json_text(value));
             input.insert("mime_type".to_owned(), Value::from("application/json"));
         }
     }

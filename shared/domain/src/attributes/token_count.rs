@@ -1,5 +1,7 @@
 //! Token counts, which senders also write as text or as doubles.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 const TOKEN_COUNTS: [&str; 3] =
@@ -20,9 +22,18 @@ pub(crate) fn whole_number(value: &Value) -> Option<i64> {
     match value {
         Value::Bool(flag) => Some(i64::from(*flag)),
         Value::Number(number) => number.as_i64().or_else(|| whole_part(number.as_f64()?)),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::String(text) => digits(text.trim())?.parse().ok(),
         _ => None,
     }
+}
+
+/// Single underscores between digits only group them.
+fn digits(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('_') {
+        return Some(Cow::Borrowed(text));
+    }
+    let grouped = text.trim_start_matches(['+', '-']).split('_').all(|group| !group.is_empty());
+    grouped.then(|| Cow::Owned(text.replace('_', "")))
 }
 
 fn whole_part(number: f64) -> Option<i64> {

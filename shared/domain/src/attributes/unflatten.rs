@@ -71,10 +71,12 @@ fn object(run: &mut [Leaf], depth: usize) -> Attributes {
 fn place(run: &mut [Leaf], depth: usize, name: String, members: &mut Attributes) {
     let (own, below) = run.split_at_mut(usize::from(run[0].path.len() == depth));
     let node = if let [leaf] = own {
+        // The value comes first: where its members flatten to the same keys, what stands beside it wins.
+        members.insert(name.clone(), mem::take(&mut leaf.value));
         for child in children(below, depth) {
             place_beside(child, depth, &name, members);
         }
-        mem::take(&mut leaf.value)
+        return;
     } else if children(below, depth)
         .take_while(|child| is_number(child, depth))
         .any(|child| is_element(child, depth))

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::message_part::{MessagePart, optional_text};
-use super::synthesis::{Synthesis, json_text};
+use super::synthesis::{Synthesis, text_or_json};
 
 /// Adds `llm.input_messages.*`: the system instructions as one message, then the messages sent to the model.
 /// If the span has any such key, all are the sender's affair.
@@ -94,7 +94,7 @@ fn add_parts(synthesis: &mut Synthesis, prefix: &str, parts: &[MessagePart]) {
     if !id.is_empty() {
         synthesis.add(format!("{prefix}.tool_call_id"), id.as_str());
     }
-    if let Some(text) = json_text(response) {
+    if let Some(text) = text_or_json(response) {
         synthesis.add(format!("{prefix}.content"), text);
     }
 }
@@ -137,7 +137,7 @@ fn add_tool_calls(synthesis: &mut Synthesis, prefix: &str, parts: &[MessagePart]
                 synthesis.add(format!("{prefix}.{field}"), text.as_str());
             }
         }
-        if let Some(text) = json_text(arguments) {
+        if let Some(text) = text_or_json(arguments) {
             synthesis.add(format!("{prefix}.function.arguments"), text);
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::synthesis::Synthesis;
-use crate::attributes::plain_text;
+use crate::attributes::{json_text, plain_text};
 use crate::kind::SpanKind;
 
 /// Request keys and the parameter they are, under the name that providers give it.
@@ -27,7 +27,7 @@ pub(super) fn add(synthesis: &mut Synthesis, kind: Option<SpanKind>) {
     synthesis.copy_text("gen_ai.request.model", model_name);
     let parameters = parameters(synthesis);
     if !parameters.is_empty() {
-        synthesis.add(invocation_parameters, Value::Object(parameters).to_string());
+        synthesis.add(invocation_parameters, json_text(&Value::Object(parameters)));
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::request::texts;
 use super::synthesis::Synthesis;
 use crate::attributes::whole_number;
+use crate::attributes::json_text;
 
 pub(super) fn add(synthesis: &mut Synthesis) {
     add_usage(synthesis);
@@ -20,7 +21,7 @@ pub(super) fn add(synthesis: &mut Synthesis) {
         }
     }
     if !output.is_empty() {
-        synthesis.add("output.value", Value::Object(output).to_string());
+        synthesis.add("output.value", json_text(&Value::Object(output)));
         synthesis.add("output.mime_type", "application/json");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::synthesis::{Synthesis, json_text};
+use super::synthesis::{Synthesis, text_or_json};
 
 /// Adds the query as the input of the span, and `retrieval.documents.N.document.*`.
 pub(super) fn add(synthesis: &mut Synthesis) {
@@ -30,7 +30,7 @@ impl Document {
         Some(Self {
             id: item.get("id")?.as_str()?.to_owned(),
             score: score(item.get("score")?)?,
-            content: item.get("content").and_then(json_text),
+            content: item.get("content").and_then(text_or_json),
             metadata: item.get("metadata").cloned().unwrap_or_default(),
         })
     }

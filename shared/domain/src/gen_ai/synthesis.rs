@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::attributes::plain_text;
+use crate::attributes::{json_text, plain_text};
 
 pub(super) struct Synthesis<'a> {
     sent: BTreeMap<&'a str, &'a Value>,
@@ -57,10 +57,10 @@ impl<'a> Synthesis<'a> {
 }
 
 /// Text as it is, anything else as its JSON; `None` for `null`.
-pub(super) fn json_text(value: &Value) -> Option<String> {
+pub(super) fn text_or_json(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+        other => Some(json_text(other)),
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::synthesis::{Synthesis, json_text};
+use super::synthesis::{Synthesis, text_or_json};
+use crate::attributes::json_text;
 
 /// Adds `llm.tools.N.tool.json_schema`, each in the shape of an OpenAI function. One definition that is none
 /// drops the list.
@@ -10,7 +11,7 @@ pub(super) fn add_definitions(synthesis: &mut Synthesis) {
     let definitions = synthesis.json_list("gen_ai.tool.definitions");
     let schemas = definitions.and_then(|items| items.iter().map(schema).collect::<Option<Vec<_>>>());
     for (position, schema) in schemas.unwrap_or_default().into_iter().enumerate() {
-        synthesis.add(format!("llm.tools.{position}.tool.json_schema"), schema.to_string());
+        synthesis.add(format!("llm.tools.{position}.tool.json_schema"), json_text(&schema));
     }
 }
 
@@ -36,7 +37,7 @@ pub(super) fn add_call(synthesis: &mut Synthesis) {
         synthesis.add("tool.parameters", arguments.clone());
     }
     let result = synthesis.value("gen_ai.tool.call.result");
-    if let Some((result, text)) = result.and_then(|result| Some((result, json_text(result)?))) {
+    if let Some((result, text)) = result.and_then(|result| Some((result, text_or_json(result)?))) {
         if is_structured(result) {
             synthesis.add("output.mime_type", "application/json");
         }

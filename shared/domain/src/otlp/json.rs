@@ -49,6 +49,10 @@ pub fn validate_json_request(body: &[u8]) -> Result<Validated, OtlpError> {
     let malformed = |error: String| OtlpError::Json(error);
     let text = std::str::from_utf8(body).map_err(|error| malformed(error.to_string()))?;
     let text = replace_lone_surrogates(text);
+    // The derived reader would take a list for the fields in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err(malformed("it is not an object".to_owned()));
+    }
     let request: JsonRequest = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
     let mut reader = Reader::default();
     let resource_spans = request.resource_spans.unwrap_or_default();

@@ -8,6 +8,7 @@ use prost::Message as _;
 
 use super::OtlpError;
 use super::request::{join_request, split_request};
+use super::wire::fields;
 use crate::ids::{IdError, SpanId, TraceId};
 
 /// How many rejected spans one answer names; a bound on the size of the reply.
@@ -74,11 +75,20 @@ fn fault_of(span: &Bytes, position: usize) -> Option<Rejection> {
         Ok(span) => span,
         Err(error) => {
             let reason = format!("cannot be decoded: {error}");
-            return Some(Rejection { position, name: String::new(), reason });
+            return Some(Rejection { position, name: name_of(span), reason });
         }
     };
     let reason = check_ids(&span).err()?;
     Some(Rejection { position, name: span.name, reason })
+}
+
+/// `Span.name` in the OTLP specification 1.x.
+const NAME: u32 = 5;
+
+/// The name of a span that cannot be decoded as a whole, as far as it can be read.
+fn name_of(span: &Bytes) -> String {
+    let names = fields(span).map_while(Result::ok).filter(|field| field.number == NAME);
+    names.last().and_then(|field| field.payload).map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default()
 }
 
 /// Id lengths as the OTLP specification sets them; W3C Trace Context forbids all zeros.
@@ -125,6 +135,6 @@ mod tests {
         let message = rejection_message(&validated.rejections).unwrap();
         assert!(message.contains("span 0 (\"short\"): trace_id has 3 bytes, must have 16"), "{message}");
         assert!(message.contains("span 2 (\"none\"): span_id is missing"), "{message}");
-        assert!(message.contains("span 3 (\"\"): cannot be decoded"), "{message}");
+        assert!(message.contains("span 3 (\"\u{fffd}\u{fffd}\"): cannot be decoded"), "{message}");
     }
 }

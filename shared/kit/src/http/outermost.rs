@@ -2,7 +2,7 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Uri;
+use actix_web::http::{Method, Uri};
 use actix_web::http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue,
 };
@@ -23,6 +23,10 @@ pub(super) async fn outermost(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     strip_root_path(&frame, &mut request);
+    // HEAD is GET without the body (RFC 9110, section 9.3.2), which the HTTP layer leaves out by itself.
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
     if names_multipart_mixed(request.headers()) {
         request.headers_mut().remove(ACCEPT_ENCODING);
     }

@@ -123,6 +123,11 @@ impl QueryString {
         }
     }
 
+    /// `cursor`; an empty one is the first page.
+    pub fn cursor(&mut self) -> Option<String> {
+        self.last("cursor").filter(|cursor| !cursor.is_empty())
+    }
+
     pub fn text(&mut self, name: &str) -> Option<String> {
         self.last(name)
     }

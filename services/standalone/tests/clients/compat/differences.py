@@ -22,6 +22,10 @@ def span_names(*names: str) -> Callable[[Answer], bool]:
 
 DELIBERATE: dict[str, Deliberate] = {
     "unknown path": Deliberate("an unknown path is 404; the reference serves the page of its UI", status(404)),
+    "head": Deliberate(
+        "HEAD answers as GET would, without the body; the reference answers as the page of its UI",
+        lambda answer: answer.status == 200 and answer.body == "empty",
+    ),
     "name taken": Deliberate("a project name that is taken is 409; the reference fails with 500", status(409)),
     "corrupt compression": Deliberate(
         "a body that cannot be inflated is 400; the reference fails with 500", status(400)

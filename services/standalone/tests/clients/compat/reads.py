@@ -86,7 +86,7 @@ def service() -> Iterator[Probe]:
     yield Probe("GET unknown path", "GET", "/no/such/page", deliberate="unknown path")
     yield Probe("GET unknown path", "GET", "/v1/no/such/page", deliberate="unknown path")
     for path in ("/healthz", "/v1/projects"):
-        yield Probe("HEAD", "HEAD", path)
+        yield Probe("HEAD", "HEAD", path, deliberate="head")
     for method, path in (
         ("POST", "/v1/nothing"),
         ("DELETE", "/v1/projects"),

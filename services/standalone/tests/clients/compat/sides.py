@@ -137,7 +137,8 @@ class Side:
         if not reply.content and reply.status_code == 204:
             # An empty answer has no type worth comparing.
             headers["content-type"] = None
-        if not (headers["content-type"] or "").startswith("application/json"):
+        json_body = (headers["content-type"] or "").startswith("application/json") and reply.content
+        if not json_body:
             return Answer(reply.status_code, headers, "content" if reply.content else "empty")
         body = reply.json()
         if reply.status_code == 422:

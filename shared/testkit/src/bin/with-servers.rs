@@ -1,0 +1,79 @@
+//! Runs a command beside throw-away servers: `with-servers cargo test --workspace`.
+//!
+//! The command finds the servers through environment variables (see `bennu_testkit::servers`). Its exit code
+//! becomes that of this program; a signal that ends this program is passed on to it first.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
+
+use bennu_testkit::servers::{Server, start_all};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// As long as container runtimes give a process between asking and killing.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// As shells report a command that could not be run, and faults of their own.
+const NOT_RUN: u8 = 127;
+const FAULT: u8 = 125;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let Some(program) = arguments.next() else {
+        eprintln!("usage: with-servers COMMAND [ARGUMENT]…");
+        return ExitCode::from(FAULT);
+    };
+    match run(program, arguments.collect()).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("with-servers: {error}");
+            ExitCode::from(FAULT)
+        }
+    }
+}
+
+async fn run(program: OsString, arguments: Vec<OsString>) -> Result<u8, Box<dyn std::error::Error>> {
+    // Listened for from here on, so that a signal during the start is not lost, nor the servers behind it.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let servers = start_all()?;
+    let mut command = match start(&program, &arguments, &servers) {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("with-servers: {}: {error}", program.display());
+            return Ok(NOT_RUN);
+        }
+    };
+    tokio::select! {
+        status = command.wait() => Ok(exit_code(status?)),
+        _ = interrupt.recv() => end(&mut command, Signal::INT).await,
+        _ = terminate.recv() => end(&mut command, Signal::TERM).await,
+    }
+    // The servers stop as they are dropped, on every way out.
+}
+
+fn start(program: &OsString, arguments: &[OsString], servers: &[Server]) -> std::io::Result<Child> {
+    let variables = servers.iter().flat_map(|server| server.variables.iter().cloned());
+    Command::new(program).args(arguments).envs(variables).kill_on_drop(true).spawn()
+}
+
+/// Passes a signal on to the command, and kills it if that does not end it.
+async fn end(command: &mut Child, signal: Signal) -> Result<u8, Box<dyn std::error::Error>> {
+    if let Some(pid) = command.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+        kill_process(pid, signal)?;
+    }
+    if let Ok(status) = tokio::time::timeout(ENDS_WITHIN, command.wait()).await {
+        return Ok(exit_code(status?));
+    }
+    command.kill().await?;
+    Ok(exit_code(command.wait().await?))
+}
+
+/// The command's own code, or 128 and the number of the signal that ended it.
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAULT)
+}
