@@ -5,8 +5,8 @@ mod m0001_tenants_and_projects;
 mod m0002_traces;
 mod m0003_spans;
 
-pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::MigrationTrait;
+pub use sea_orm_migration::MigratorTrait;
 
 /// Applies the steps in order; each is recorded in the table `seaql_migrations`.
 pub struct Migrator;

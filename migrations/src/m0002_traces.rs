@@ -35,6 +35,7 @@ const UP: &[&str] = &[
         {KEY}
     )",
     "CREATE INDEX traces_by_start ON traces (tenant_id, project_id, start_time, id)",
+    "CREATE INDEX traces_by_latency ON traces (tenant_id, project_id, (end_time - start_time), id)",
     "CREATE INDEX traces_by_session ON traces (tenant_id, session_row_id) WHERE session_row_id IS NOT NULL",
 ];
 

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::dialect::execute;
+use crate::dialect::{execute, execute_on_postgres};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -17,7 +17,7 @@ const UP: &[&str] = &[
         span_count BIGINT NOT NULL,
         raw_bytes BIGINT NOT NULL,
         stored_bytes BIGINT NOT NULL,
-        data {BLOB},
+        data {BYTES},
         object_key TEXT
         {KEY}
     )",
@@ -51,10 +51,15 @@ const UP: &[&str] = &[
     "CREATE INDEX spans_by_start ON spans (tenant_id, project_id, start_time, id)",
 ];
 
+/// Blocks are compressed already: Postgres is not to try it again. A statement of its own because `STORAGE` in
+/// `CREATE TABLE` is new in Postgres 16.
+const UP_POSTGRES: &[&str] = &["ALTER TABLE trace_blocks ALTER COLUMN data SET STORAGE EXTERNAL"];
+
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        execute(manager, UP).await
+        execute(manager, UP).await?;
+        execute_on_postgres(manager, UP_POSTGRES).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -25,7 +25,9 @@ pub async fn find_span(store: ScopedStore<'_>, identifier: &str) -> Result<SpanR
         [] => Err(not_found("span", identifier)),
         [row] => Ok(*row),
         // OTLP makes span ids unique within a trace only.
-        _ => Err(ApiError::Conflict(format!("Spans of several traces have the id {identifier}; name one by its GlobalId."))),
+        _ => Err(ApiError::Conflict(format!(
+            "Spans of several traces have the id {identifier}; name one by its GlobalId."
+        ))),
     }
 }
 

@@ -4,9 +4,10 @@ use actix_web::{HttpResponse, web};
 use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::ProjectId;
 use bennu_domain::project::ProjectName;
-use bennu_kit::http::{ApiError, JsonBody, QueryString};
+use bennu_kit::http::{ApiError, FieldError, JsonBody, QueryString};
 use bennu_store::{Project, ProjectList};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::caller::Caller;
@@ -19,7 +20,10 @@ pub struct ApiDoc;
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/v1/projects").get(list_projects).post(create_project)).service(
-        web::resource("/v1/projects/{project_identifier}").get(get_project).put(update_project).delete(delete_project),
+        web::resource("/v1/projects/{project_identifier}")
+            .get(get_project)
+            .put(update_project)
+            .delete(delete_project),
     );
 }
 
@@ -62,13 +66,17 @@ struct UpdateProjectRequestBody {
     ),
     responses((status = 200, body = PageBody<ProjectBody>), (status = 422, body = String, content_type = "text/plain"))
 )]
-async fn list_projects(caller: Caller, mut query: QueryString) -> Result<web::Json<PageBody<ProjectBody>>, ApiError> {
+async fn list_projects(
+    caller: Caller,
+    mut query: QueryString,
+) -> Result<web::Json<PageBody<ProjectBody>>, ApiError> {
     let limit = query.capped_limit(100, LARGEST_PAGE);
     let (cursor, name_contains) = (query.cursor(), query.text("name_contains"));
     query.boolean("include_experiment_projects");
     query.boolean("include_dataset_evaluator_projects");
     query.finish()?;
-    let read_cursor = |cursor: String| ProjectId::from_global_id(&cursor).ok_or_else(|| invalid_cursor(&cursor));
+    let read_cursor =
+        |cursor: String| ProjectId::from_global_id(&cursor).ok_or_else(|| invalid_cursor(&cursor));
     let from = cursor.map(read_cursor).transpose()?;
     let list = ProjectList { limit, from, name_contains };
     let page = caller.store().list_projects(&list).await.map_err(store_failed)?;
@@ -91,14 +99,27 @@ async fn create_project(
     body: JsonBody<CreateProjectRequestBody>,
 ) -> Result<web::Json<DataBody<ProjectBody>>, ApiError> {
     let CreateProjectRequestBody { name, description } = body.0;
-    let valid = ProjectName::new(&name).filter(|valid| valid.as_str() == name);
-    let Some(project_name) = valid else {
-        let rule = format!("name must have 1 to {} bytes and no NUL character.", ProjectName::MAX_BYTES);
-        return Err(ApiError::Unprocessable(rule));
-    };
+    let project_name = project_name(&name)?;
     let created = caller.store().create_project(&project_name, description).await.map_err(store_failed)?;
     let taken = || ApiError::Conflict(format!("There is a project {name:?} already."));
     Ok(web::Json(DataBody { data: created.ok_or_else(taken)?.into() }))
+}
+
+/// The name exactly as given; a name in a span is cut to fit instead.
+fn project_name(text: &str) -> Result<ProjectName, ApiError> {
+    let longest = ProjectName::MAX_BYTES;
+    let (kind, rule, context) = match ProjectName::new(text) {
+        Some(name) if name.as_str() == text => return Ok(name),
+        None => ("string_too_short", "must not be empty".to_owned(), json!({ "min_length": 1 })),
+        Some(_) if text.len() > longest => (
+            "string_too_long",
+            format!("must have at most {longest} bytes"),
+            json!({ "max_length": longest }),
+        ),
+        Some(_) => ("value_error", "must have no NUL character".to_owned(), json!({})),
+    };
+    let error = FieldError::body(vec!["body".into(), "name".into()], kind, rule, &Value::from(text));
+    Err(ApiError::Validation(vec![error.with(context)]))
 }
 
 /// Gets a project by GlobalId or name.
@@ -107,11 +128,14 @@ async fn create_project(
     params(("project_identifier" = String, Path, description = "GlobalId or name")),
     responses((status = 200, body = DataBody<ProjectBody>), (status = 404, body = String, content_type = "text/plain"))
 )]
-async fn get_project(caller: Caller, project: web::Path<String>) -> Result<web::Json<DataBody<ProjectBody>>, ApiError> {
+async fn get_project(
+    caller: Caller,
+    project: web::Path<String>,
+) -> Result<web::Json<DataBody<ProjectBody>>, ApiError> {
     Ok(web::Json(DataBody { data: find_project(caller.store(), &project).await?.into() }))
 }
 
-/// Changes the description of a project.
+/// Changes the description of a project; without one, or with null, it stays as it is.
 #[utoipa::path(
     put, path = "/v1/projects/{project_identifier}", operation_id = "updateProject", tag = "projects",
     params(("project_identifier" = String, Path, description = "GlobalId or name")),
@@ -128,7 +152,10 @@ async fn update_project(
     body: JsonBody<UpdateProjectRequestBody>,
 ) -> Result<web::Json<DataBody<ProjectBody>>, ApiError> {
     let found = find_project(caller.store(), &project).await?;
-    let updated = caller.store().describe_project(found.id, body.0.description).await.map_err(store_failed)?;
+    let updated = match body.0.description {
+        None => Some(found),
+        given => caller.store().describe_project(found.id, given).await.map_err(store_failed)?,
+    };
     let gone = || not_found("project", &project);
     Ok(web::Json(DataBody { data: updated.ok_or_else(gone)?.into() }))
 }

@@ -113,7 +113,8 @@ async fn list_sessions(
     let order = query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]);
     query.finish()?;
     let project = find_project(caller.store(), &project).await?.id;
-    let read_cursor = |cursor: String| SessionRowId::from_global_id(&cursor).ok_or_else(|| invalid_cursor(&cursor));
+    let read_cursor =
+        |cursor: String| SessionRowId::from_global_id(&cursor).ok_or_else(|| invalid_cursor(&cursor));
     let from = cursor.map(read_cursor).transpose()?;
     let order = order.unwrap_or(Order::Ascending);
     let page = caller.store().list_sessions(project, order, from, limit).await.map_err(store_failed)?;
@@ -144,10 +145,8 @@ async fn get_session(
 )]
 async fn delete_session(caller: Caller, identifier: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let row = find_session(caller.store(), &identifier).await?;
-    match caller.store().delete_session(row).await.map_err(store_failed)? {
-        true => Ok(no_content()),
-        false => Err(not_found("session", &identifier)),
-    }
+    let deleted = caller.store().delete_session(row).await.map_err(store_failed)?;
+    if deleted { Ok(no_content()) } else { Err(not_found("session", &identifier)) }
 }
 
 /// Deletes sessions with their traces. Unknown ones are skipped.
@@ -159,10 +158,14 @@ async fn delete_session(caller: Caller, identifier: web::Path<String>) -> Result
         (status = 422, description = "No identifier, or identifiers of both sorts", body = String, content_type = "text/plain"),
     )
 )]
-async fn delete_sessions(caller: Caller, body: JsonBody<DeleteSessionsRequestBody>) -> Result<HttpResponse, ApiError> {
+async fn delete_sessions(
+    caller: Caller,
+    body: JsonBody<DeleteSessionsRequestBody>,
+) -> Result<HttpResponse, ApiError> {
     let identifiers = body.0.session_identifiers;
     let refuse = |rule: &str| Err(ApiError::Unprocessable(format!("session_identifiers {rule}")));
-    let mut rows: Vec<SessionRowId> = identifiers.iter().filter_map(|text| SessionRowId::from_global_id(text)).collect();
+    let mut rows: Vec<SessionRowId> =
+        identifiers.iter().filter_map(|text| SessionRowId::from_global_id(text)).collect();
     match rows.len() {
         _ if identifiers.is_empty() => return refuse("is empty."),
         0 => rows = caller.store().session_rows(&identifiers).await.map_err(store_failed)?,

@@ -129,15 +129,17 @@ async fn list_traces(
     let sort = sort.unwrap_or(Sort::StartTime);
     let cursor = query.cursor();
     let sessions = query.texts("session_identifier");
-    let order = query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]).unwrap_or_default();
+    let order =
+        query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]).unwrap_or_default();
     let limit = query.limit(100, 1_000);
     let include_spans = query.boolean("include_spans").unwrap_or(false);
     let (start, end) = (query.date_time("start_time"), query.date_time("end_time"));
     let error = query.boolean("error");
-    let (min_latency_ms, max_latency_ms) = (query.number("min_latency_ms", 0.0), query.number("max_latency_ms", 0.0));
+    let (min_latency_ms, max_latency_ms) =
+        (query.number("min_latency_ms", 0.0), query.number("max_latency_ms", 0.0));
     query.finish()?;
     let project = find_project(caller.store(), &project).await?.id;
-    let list = TraceList {
+    let request = TraceList {
         project,
         sort: match sort {
             Sort::StartTime => TraceSort::StartTime { after: read_cursor(cursor)? },
@@ -153,7 +155,7 @@ async fn list_traces(
         min_latency_ms,
         max_latency_ms,
     };
-    let page = caller.store().list_traces(&list).await.map_err(store_failed)?;
+    let page = caller.store().list_traces(&request).await.map_err(store_failed)?;
     let last = page.items.last().filter(|_| page.next.is_some());
     let next_cursor = last.map(|last| match sort {
         Sort::StartTime => SortCursor { row: last.id.0, value: last.start }.encode(),
@@ -167,11 +169,15 @@ fn read_cursor<V: CursorValue>(cursor: Option<String>) -> Result<Option<SortCurs
 }
 
 /// Sessions by GlobalId or `session.id`; unknown ones match no trace.
-async fn find_sessions(store: ScopedStore<'_>, identifiers: Vec<String>) -> Result<Option<Vec<SessionRowId>>, ApiError> {
+async fn find_sessions(
+    store: ScopedStore<'_>,
+    identifiers: Vec<String>,
+) -> Result<Option<Vec<SessionRowId>>, ApiError> {
     if identifiers.is_empty() {
         return Ok(None);
     }
-    let mut rows: Vec<SessionRowId> = identifiers.iter().filter_map(|text| SessionRowId::from_global_id(text)).collect();
+    let mut rows: Vec<SessionRowId> =
+        identifiers.iter().filter_map(|text| SessionRowId::from_global_id(text)).collect();
     rows.extend(store.session_rows(&identifiers).await.map_err(store_failed)?);
     Ok(Some(rows))
 }
@@ -184,10 +190,8 @@ async fn find_sessions(store: ScopedStore<'_>, identifiers: Vec<String>) -> Resu
 )]
 async fn delete_trace(caller: Caller, identifier: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let row = find_trace(caller.store(), &identifier).await?;
-    match caller.store().delete_trace(row).await.map_err(store_failed)? {
-        true => Ok(no_content()),
-        false => Err(not_found("trace", &identifier)),
-    }
+    let deleted = caller.store().delete_trace(row).await.map_err(store_failed)?;
+    if deleted { Ok(no_content()) } else { Err(not_found("trace", &identifier)) }
 }
 
 /// Exports a trace as OTLP, with everything that was sent: resources, scopes, links, flags, and fields that the rest

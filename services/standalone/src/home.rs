@@ -32,7 +32,9 @@ impl HomePage {
 async fn serve_page(request: HttpRequest, page: web::Data<HomePage>) -> HttpResponse {
     let connection = request.connection_info();
     let host = connection.host();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    // What follows the last colon of a bare IPv6 address is no port: `[::1]`.
+    let (name, _) =
+        host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).unwrap_or((host, ""));
     let html = page
         .html
         .replace("{{scheme}}", &escape(connection.scheme()))

@@ -12,8 +12,9 @@ use bennu_kit::config::{Config, DatabaseUrl, ObjectStoreUrl};
 use bennu_store::{BlockPolicy, ConnectOptions, DatabaseLocation, Store};
 
 pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
-    std::fs::create_dir_all(&config.working_dir)
-        .with_context(|| format!("BENNU_WORKING_DIR: cannot make the directory {}", config.working_dir.display()))?;
+    std::fs::create_dir_all(&config.working_dir).with_context(|| {
+        format!("BENNU_WORKING_DIR: cannot make the directory {}", config.working_dir.display())
+    })?;
     let ObjectStoreUrl::Directory(objects) = &config.object_store;
     let archive = Archive::in_directory(objects).context("BENNU_OBJECT_STORE_URL")?;
     let location = match &config.database {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::{Arbiter, System};
 use actix_web::web;
 use anyhow::Context as _;
-use bennu_ingest::receive::{self, Receiver, TraceService};
+use bennu_ingest::receive::{self, Budget, Receiver, TraceService};
 use bennu_ingest::write::{BatchLimits, SpanWriter, consume};
 use bennu_kit::actor::Guardian;
 use bennu_kit::config::{Config, LogFormat};
@@ -26,8 +26,15 @@ use crate::{api_document, home};
 /// Threads for gRPC and background work; the HTTP server brings its own.
 const RUNTIME_THREADS: usize = 2;
 
+/// Requests between receivers and writer. Their bytes are bounded by the budget, which holds at least 4 KiB for each; this only
+/// keeps the hand-over itself small.
+const WAITING_REQUESTS: usize = 16_384;
+
 /// What is left of the shutdown time for the writer and the database, once the servers have had theirs.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
+
+/// What is left of it for the process itself to go, once everything else has had its time.
+const EXIT_TIME: Duration = Duration::from_millis(250);
 
 /// Runs until a signal; answers the exit code.
 pub fn run(config: Config) -> anyhow::Result<u8> {
@@ -46,20 +53,28 @@ async fn serve(config: Config) -> anyhow::Result<u8> {
 
     let (metrics, readiness) = (Metrics::new()?, Readiness::new());
     let store = open_store(&config).await?;
-    let (broker, deliveries) = embedded_span_broker(config.ingest_buffer_bytes);
+    let budget = Budget::new(config.ingest_buffer_bytes);
+    let (broker, deliveries) = embedded_span_broker(WAITING_REQUESTS);
     let arbiter = Arbiter::new();
     let writer = {
         let limits = BatchLimits { spans: config.ingest_batch_spans, bytes: config.ingest_batch_bytes };
         let (store, metrics) = (store.clone(), metrics.clone());
         let guardian = Guardian::new(readiness.clone(), shutdown.clone());
-        guardian.guard("span writer", &arbiter.handle(), move || SpanWriter::new(store.clone(), metrics.clone(), limits))
+        guardian.guard("span writer", &arbiter.handle(), move || {
+            SpanWriter::new(store.clone(), metrics.clone(), limits)
+        })
     };
+    anyhow::ensure!(writer.running().await, "the span writer does not start");
     let consumer = tokio::spawn(consume(deliveries, writer));
-    let receiver = Receiver::new(Arc::new(broker.clone()), metrics.clone(), config.ingest_max_body_bytes);
+    let receiver =
+        Receiver::new(Arc::new(broker), metrics.clone(), config.ingest_max_body_bytes, budget.clone());
     let database = readiness.check("database");
-    let watching = tokio::spawn(watch(store.clone(), database, broker, metrics.clone(), shutdown.clone()));
+    database.ready(); // it was just written to
+    let watching = tokio::spawn(watch(store.clone(), database, budget, metrics.clone(), shutdown.clone()));
     let grpc = serve_grpc(grpc_listener, receiver.clone(), shutdown.clone());
 
+    let deadline =
+        tokio::spawn(grace_is_over(shutdown.clone(), config.shutdown_grace.saturating_sub(EXIT_TIME)));
     announce(&config, port, grpc_port);
     let frame = Frame::new(config.root_path.clone(), metrics, readiness);
     let page = web::Data::new(HomePage::new(&config, grpc_port));
@@ -75,14 +90,20 @@ async fn serve(config: Config) -> anyhow::Result<u8> {
         store.close().await?;
         anyhow::Ok(())
     };
-    match tokio::time::timeout(config.shutdown_grace, ending).await {
-        Ok(ended) => ended?,
+    tokio::select! {
+        ended = ending => ended?,
         // Nothing acknowledged is lost: what is not committed was not acknowledged.
-        Err(_) => tracing::warn!("work in hand was not finished in time"),
+        _ = deadline => tracing::warn!("work in hand was not finished in time"),
     }
     arbiter.stop();
     tracing::info!("stopped");
     Ok(shutdown.exit_code())
+}
+
+/// Waits until the time after the signal is over.
+async fn grace_is_over(shutdown: Shutdown, grace: Duration) {
+    shutdown.fired().await;
+    tokio::time::sleep(grace).await;
 }
 
 fn routes(

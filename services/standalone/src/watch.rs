@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use bennu_ingest::receive::Budget;
 use bennu_kit::lifecycle::{Check, Shutdown};
 use bennu_kit::telemetry::Metrics;
-use bennu_queue::EmbeddedSpanBroker;
 use bennu_store::Store;
 
 /// Often enough for a load balancer that asks `/readyz` every few seconds.
@@ -14,12 +14,12 @@ const PERIOD: Duration = Duration::from_secs(2);
 pub(crate) async fn watch(
     store: Store,
     database: Check,
-    broker: EmbeddedSpanBroker,
+    budget: Budget,
     metrics: Metrics,
     shutdown: Shutdown,
 ) {
     while !shutdown.is_fired() {
-        metrics.writer.queue_bytes(broker.queued_bytes());
+        metrics.writer.queue_bytes(budget.held_bytes());
         match store.ping().await {
             Ok(()) => database.ready(),
             Err(error) => database.missing(error.to_string()),

@@ -7,11 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::attributes::Attributes;
 
-/// Longer strings are cut, at a character boundary. 64 bytes tell ids, names and the beginnings of prompts
-/// apart, while a row stays small beside its span.
-pub const FACET_STRING_BYTES: usize = 64;
+/// Longer strings are cut, at a character boundary. 40 bytes hold every usual id and name whole and tell the beginnings
+/// of prompts apart, while a row stays small beside its span.
+pub const FACET_STRING_BYTES: usize = 40;
 /// A span with more facets keeps the first ones and is marked incomplete; ordinary spans have about 20.
 const MAX_FACETS: usize = 128;
+/// Not worth their bytes in every row: nearly all spans have the same ones, or (the kind) a column of their own.
+const LEFT_OUT: [&str; 3] = ["input.mime_type", "output.mime_type", "openinference.span.kind"];
 /// Longer paths are left out; bounds the row together with [`MAX_FACETS`].
 const MAX_PATH_BYTES: usize = 128;
 
@@ -60,6 +62,9 @@ impl Collector {
     }
 
     fn add(&mut self, path: &str, scalar: &Value) {
+        if LEFT_OUT.contains(&path) {
+            return;
+        }
         if self.facets.len() < MAX_FACETS && is_facet_path(path) {
             self.facets.insert(path.to_owned(), facet_value(scalar));
         } else {
@@ -71,7 +76,7 @@ impl Collector {
 /// Whether a scalar at this dotted path would stand among the facets of a complete span.
 pub fn is_facet_path(path: &str) -> bool {
     let storable = |segment: &str| !segment.is_empty() && !segment.contains(['\0', '"', '\\']);
-    path.len() <= MAX_PATH_BYTES && path.split('.').all(storable)
+    path.len() <= MAX_PATH_BYTES && !LEFT_OUT.contains(&path) && path.split('.').all(storable)
 }
 
 /// The form in which a scalar stands among the facets; filters compare against the same form.
@@ -98,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    fn facets(attributes: Value) -> (Value, bool) {
+    fn facets(attributes: &Value) -> (Value, bool) {
         let facets = Facets::of(attributes.as_object().unwrap());
         (serde_json::from_str(&facets.json).unwrap(), facets.complete)
     }
@@ -107,18 +112,18 @@ mod tests {
     fn scalars_are_flat_and_lists_are_left_out() {
         let attributes = json!({"llm": {"model_name": "m", "token_count": {"prompt": 3}, "input_messages": [{"a": 1}]}, "ok": true});
         let expected = json!({"llm.model_name": "m", "llm.token_count.prompt": 3, "ok": true});
-        assert_eq!(facets(attributes), (expected, true));
+        assert_eq!(facets(&attributes), (expected, true));
     }
 
     #[test]
     fn a_dotted_key_cannot_pose_as_a_path() {
-        assert_eq!(facets(json!({"a": {"c": 1}, "a.c": 2})), (json!({"a.c": 1}), true));
+        assert_eq!(facets(&json!({"a": {"c": 1}, "a.c": 2})), (json!({"a.c": 1}), true));
     }
 
     #[test]
     fn long_strings_are_cut_at_a_character_boundary() {
-        let (facets, complete) = facets(json!({"t": "é".repeat(100)}));
-        assert_eq!((facets, complete), (json!({"t": "é".repeat(32)}), true));
+        let (facets, complete) = facets(&json!({"t": "é".repeat(100)}));
+        assert_eq!((facets, complete), (json!({"t": "é".repeat(20)}), true));
     }
 
     #[test]

@@ -50,8 +50,10 @@ impl Span {
         let attributes = shape(&span.attributes);
         let status = span.status.as_ref();
         Ok(Self {
-            trace_id: TraceId::from_bytes(&span.trace_id).map_err(|error| SpanError(format!("trace_id {error}")))?,
-            span_id: SpanId::from_bytes(&span.span_id).map_err(|error| SpanError(format!("span_id {error}")))?,
+            trace_id: TraceId::from_bytes(&span.trace_id)
+                .map_err(|error| SpanError(format!("trace_id {error}")))?,
+            span_id: SpanId::from_bytes(&span.span_id)
+                .map_err(|error| SpanError(format!("span_id {error}")))?,
             parent_id: SpanId::from_bytes(&span.parent_span_id).ok(),
             name: span.name.clone(),
             kind: attributes_kind(&attributes),
@@ -66,7 +68,9 @@ impl Span {
 
     /// The kind as the sender wrote it (`"llm"` stays `"llm"`); `UNKNOWN` if it wrote none.
     pub fn kind_text(&self) -> &str {
-        lookup(&self.attributes, SPAN_KIND_ATTRIBUTE).and_then(Value::as_str).unwrap_or(SpanKind::Unknown.as_str())
+        lookup(&self.attributes, SPAN_KIND_ATTRIBUTE)
+            .and_then(Value::as_str)
+            .unwrap_or(SpanKind::Unknown.as_str())
     }
 
     /// `session.id` as trimmed text; any scalar counts, blank text does not.
@@ -136,7 +140,8 @@ mod tests {
     }
 
     fn span(attributes: Vec<KeyValue>) -> Span {
-        let span = proto::Span { trace_id: vec![1; 16], span_id: vec![2; 8], attributes, ..Default::default() };
+        let span =
+            proto::Span { trace_id: vec![1; 16], span_id: vec![2; 8], attributes, ..Default::default() };
         Span::decode(&span.encode_to_vec().into()).unwrap()
     }
 
@@ -157,7 +162,11 @@ mod tests {
 
     #[test]
     fn only_llm_spans_count_tokens_and_bad_numbers_count_zero() {
-        let attributes = vec![text("openinference.span.kind", "LLM"), text("llm.token_count.prompt", "12"), text("llm.token_count.completion", "many")];
+        let attributes = vec![
+            text("openinference.span.kind", "LLM"),
+            text("llm.token_count.prompt", "12"),
+            text("llm.token_count.completion", "many"),
+        ];
         assert_eq!(span(attributes).token_counts(), Some(TokenCounts { prompt: 12, completion: 0 }));
         assert_eq!(span(vec![text("llm.token_count.prompt", "12")]).token_counts(), None);
     }

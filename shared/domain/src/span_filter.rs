@@ -91,7 +91,9 @@ impl AttributeMatch {
         }
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
         match value {
-            Value::Null | Value::Array(_) | Value::Object(_) => Err(AttributeMatchError::NotScalar(text.to_owned())),
+            Value::Null | Value::Array(_) | Value::Object(_) => {
+                Err(AttributeMatchError::NotScalar(text.to_owned()))
+            }
             value => Ok(Self { path: path.to_owned(), value }),
         }
     }
@@ -102,7 +104,7 @@ impl AttributeMatch {
     }
 }
 
-/// Equality with integers equal to the float of the same value.
+/// A whole number that is wanted is found as the float of the same value too; not the other way round.
 fn scalars_equal(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::Number(found), Value::Number(wanted)) => numbers_equal(found, wanted),
@@ -110,11 +112,8 @@ fn scalars_equal(found: &Value, wanted: &Value) -> bool {
     }
 }
 
-fn numbers_equal(one: &Number, other: &Number) -> bool {
-    match (one.as_i64(), other.as_i64()) {
-        (Some(one), Some(other)) => one == other,
-        _ => one.as_f64() == other.as_f64(),
-    }
+fn numbers_equal(found: &Number, wanted: &Number) -> bool {
+    if found.is_f64() { found.as_f64() == wanted.as_f64() } else { found == wanted }
 }
 
 #[cfg(test)]
@@ -143,10 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn an_integer_equals_the_same_float_but_not_the_text() {
+    fn a_whole_number_finds_the_same_float_but_no_text_and_a_float_only_floats() {
         assert!(scalars_equal(&json!(3.0), &json!(3)));
-        assert!(scalars_equal(&json!(3), &json!(3.0)));
+        assert!(scalars_equal(&json!(3.0), &json!(3.0)));
+        assert!(!scalars_equal(&json!(3), &json!(3.0)));
         assert!(!scalars_equal(&json!("3"), &json!(3)));
+        assert!(!scalars_equal(&json!(true), &json!(1)));
         assert!(!scalars_equal(&json!(9_007_199_254_740_993_i64), &json!(9_007_199_254_740_992_i64)));
     }
 }

@@ -106,7 +106,7 @@ async fn guarding(restarts: usize) -> Guarding {
         start: starts.fetch_add(1, Ordering::SeqCst) + 1,
     });
     let guarding = Guarding { worker, readiness, shutdown, arbiter };
-    until_start(&guarding.worker, 1).await;
+    assert!(guarding.worker.running().await);
     guarding
 }
 
@@ -167,6 +167,7 @@ async fn a_deliberate_stop_is_final_and_no_failure() {
     let guarding = guarding(5).await;
     guarding.worker.send(End::Stop).await.unwrap();
     guarding.worker.ended().await;
+    assert!(!guarding.worker.running().await);
     assert_eq!(guarding.worker.send(WhichStart).await, Err(SendFailed::Down));
     assert!(!guarding.shutdown.is_fired());
     assert_eq!(guarding.readiness.missing()[0].reason, "stopped");

@@ -1,9 +1,9 @@
 //! Opens the database: SQLite for the embedded shape, Postgres for the distributed one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions as SeaOptions, Database, DatabaseConnection, DbErr};
 
 /// Where the rows are.
@@ -45,17 +45,16 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbE
         // Every connection to ":memory:" is a database of its own, so there is only one.
         DatabaseLocation::SqliteMemory => {
             let mut memory = base_options("sqlite::memory:".to_owned(), 1);
-            memory.min_connections(1);
-            let connection = Database::connect(sqlite_pragmas(memory)).await?;
+            memory.min_connections(1).map_sqlx_sqlite_opts(sqlite_pragmas);
+            let connection = Database::connect(memory).await?;
             Ok(Connections { write: connection.clone(), read: connection })
         }
         // SQLite has one writer at a time: a pool of one makes the others wait here, not in busy loops.
         DatabaseLocation::SqliteFile(path) => {
-            let url = format!("sqlite://{}?mode=rwc", path.display());
-            let mut writer = base_options(url.clone(), 1);
+            let mut writer = sqlite_file(path, 1);
             writer.min_connections(1);
-            let write = Database::connect(sqlite_pragmas(writer)).await?;
-            let read = Database::connect(sqlite_pragmas(base_options(url, options.connections))).await?;
+            let write = Database::connect(writer).await?;
+            let read = Database::connect(sqlite_file(path, options.connections)).await?;
             Ok(Connections { write, read })
         }
     }
@@ -71,18 +70,24 @@ fn base_options(url: String, connections: u32) -> SeaOptions {
     options
 }
 
-fn sqlite_pragmas(mut options: SeaOptions) -> SeaOptions {
-    options.map_sqlx_sqlite_opts(|sqlite| {
-        sqlite
-            .page_size(8192) // a compressed block of an ordinary trace fills one overflow page instead of two
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full) // a commit is on the disk when it returns
-            .busy_timeout(BUSY_TIMEOUT)
-            .pragma("cache_size", "-16384") // KiB a connection
-            .pragma("wal_autocheckpoint", "4000") // pages: 32 MiB between checkpoints spreads their cost
-            .pragma("journal_size_limit", "67108864") // gives the disk back after a burst
-            .pragma("secure_delete", "on") // what is deleted is overwritten
-            .pragma("temp_store", "memory")
-    });
+/// The path is set past the URL, in which `?`, `#` and `%` would mean something.
+fn sqlite_file(path: &Path, connections: u32) -> SeaOptions {
+    let path = path.to_owned();
+    let mut options = base_options("sqlite:".to_owned(), connections);
     options
+        .map_sqlx_sqlite_opts(move |sqlite| sqlite_pragmas(sqlite.filename(&path).create_if_missing(true)));
+    options
+}
+
+fn sqlite_pragmas(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+    sqlite
+        .page_size(4096) // compressed blocks of about 6 KB waste a quarter of larger pages
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full) // a commit is on the disk when it returns
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("cache_size", "-16384") // KiB a connection
+        .pragma("wal_autocheckpoint", "4000") // pages: 32 MiB between checkpoints spreads their cost
+        .pragma("journal_size_limit", "67108864") // gives the disk back after a burst
+        .pragma("secure_delete", "on") // what is deleted is overwritten
+        .pragma("temp_store", "memory")
 }

@@ -2,7 +2,7 @@
 
 use bennu_archive::ArchiveError;
 use bennu_domain::span::SpanError;
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 /// An error of the store. "Not found" is never one of these: repositories answer `Option` or `bool`.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum StoreError {
     Span(#[from] SpanError),
     #[error("trace block {block}: {reason}")]
     Block { block: i64, reason: String },
-    #[error("another writer inserted the same trace")]
+    #[error("another process inserted or deleted the same rows meanwhile")]
     LostRace,
     #[error("a background thread was stopped: {0}")]
     Interrupted(String),
@@ -26,15 +26,30 @@ impl StoreError {
     /// (constraint, range, encoding) never will.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Database(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) => {
-                error.as_database_error().is_none_or(|error| error.code().is_none_or(|code| is_transient_code(&code)))
-            }
+            Self::Database(
+                DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)),
+            ) => is_transient_sql(error),
             Self::Database(DbErr::Conn(_) | DbErr::ConnectionAcquire(_))
             | Self::Archive(_)
             | Self::LostRace
             | Self::Interrupted(_) => true,
             Self::Database(_) | Self::Span(_) | Self::Block { .. } => false,
         }
+    }
+}
+
+/// Besides what the database says itself: the connection to it broke, or there was none. Values that cannot be read will
+/// not be read the next time either.
+fn is_transient_sql(error: &SqlxError) -> bool {
+    match error {
+        SqlxError::Database(error) => error.code().is_none_or(|code| is_transient_code(&code)),
+        SqlxError::Io(_)
+        | SqlxError::Tls(_)
+        | SqlxError::Protocol(_)
+        | SqlxError::PoolTimedOut
+        | SqlxError::PoolClosed
+        | SqlxError::WorkerCrashed => true,
+        _ => false,
     }
 }
 

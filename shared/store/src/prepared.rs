@@ -1,5 +1,6 @@
 //! Spans made ready for writing: decoded and projected onto their row, away from the writer's thread.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bennu_domain::facets::{Facets, cut, storable_text};
@@ -13,6 +14,9 @@ use bytes::Bytes;
 
 /// Names are cut in the row, which only narrows filters and feeds lists of spans; the block keeps them whole.
 pub(crate) const NAME_BYTES: usize = 256;
+/// Counts beyond these are nonsense; within them no trace has spans enough for its sums to leave 64 bits, which
+/// Postgres refuses and SQLite turns into doubles.
+const TOKENS: RangeInclusive<i64> = -(1 << 40)..=1 << 40;
 /// Session ids are keys of an index, where Postgres bounds the size of an entry to about 2,700 bytes.
 const SESSION_ID_BYTES: usize = 1024;
 
@@ -73,9 +77,19 @@ impl PreparedSpan {
             status: span.status,
             start: span.start,
             end: span.end,
-            tokens: span.token_counts().unwrap_or_default(),
-            session_id: span.session_id().map(|id| storable_text(cut(&id, SESSION_ID_BYTES))),
+            tokens: bounded(span.token_counts().unwrap_or_default()),
+            session_id: span.session_id().map(|id| storable_session_id(&id)),
             facets: Facets::of(&span.attributes),
         })
     }
+}
+
+/// A session id as rows have it.
+pub(crate) fn storable_session_id(id: &str) -> String {
+    storable_text(cut(id, SESSION_ID_BYTES))
+}
+
+fn bounded(tokens: TokenCounts) -> TokenCounts {
+    let bounded = |count: i64| count.clamp(*TOKENS.start(), *TOKENS.end());
+    TokenCounts { prompt: bounded(tokens.prompt), completion: bounded(tokens.completion) }
 }

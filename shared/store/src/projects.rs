@@ -1,12 +1,13 @@
 //! Projects: list, look up, create, describe. Deleting one is in [`crate::deletion`].
 
+use bennu_domain::facets::storable_text;
 use bennu_domain::ids::ProjectId;
 use bennu_domain::page::Page;
 use bennu_domain::project::ProjectName;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveValue::NotSet, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Set,
-    TryInsertResult,
+    ActiveValue::NotSet, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Select, Set, TryInsertResult,
 };
 
 use crate::entities::project;
@@ -50,7 +51,9 @@ impl ScopedStore<'_> {
     }
 
     pub async fn project_named(self, name: &str) -> Result<Option<Project>, StoreError> {
-        let found = self.projects().filter(project::Column::Name.eq(name)).one(&self.store.read).await?;
+        let Some(name) = ProjectName::new(name) else { return Ok(None) };
+        let found =
+            self.projects().filter(project::Column::Name.eq(name.as_str())).one(&self.store.read).await?;
         Ok(found.map(Project::from))
     }
 
@@ -61,7 +64,8 @@ impl ScopedStore<'_> {
         let mut below = list.from.map_or(i64::MAX, |from| from.0.saturating_add(1));
         // Names are compared here because SQLite knows the case of ASCII letters only.
         loop {
-            let rows = self.projects().filter(project::Column::Id.lt(below)).order_by_desc(project::Column::Id);
+            let rows =
+                self.projects().filter(project::Column::Id.lt(below)).order_by_desc(project::Column::Id);
             let rows = rows.limit(wanted.max(NAMES_READ) as u64).all(&self.store.read).await?;
             let Some(last) = rows.last() else { break };
             below = last.id;
@@ -86,10 +90,11 @@ impl ScopedStore<'_> {
             tenant_id: Set(self.tenant),
             id: NotSet,
             name: Set(name.as_str().to_owned()),
-            description: Set(description),
+            description: Set(description.as_deref().map(storable_text)),
             created_at: Set(self.store.now()),
         };
-        let name_taken = OnConflict::columns([project::Column::TenantId, project::Column::Name]).do_nothing().to_owned();
+        let name_taken =
+            OnConflict::columns([project::Column::TenantId, project::Column::Name]).do_nothing().to_owned();
         let insert = project::Entity::insert(row).on_conflict(name_taken).try_insert();
         match insert.exec_without_returning(&self.store.write).await? {
             TryInsertResult::Inserted(rows) if rows > 0 => self.project_named(name.as_str()).await,
@@ -104,7 +109,7 @@ impl ScopedStore<'_> {
         description: Option<String>,
     ) -> Result<Option<Project>, StoreError> {
         project::Entity::update_many()
-            .col_expr(project::Column::Description, Expr::value(description))
+            .col_expr(project::Column::Description, Expr::value(description.as_deref().map(storable_text)))
             .filter(project::Column::TenantId.eq(self.tenant))
             .filter(project::Column::Id.eq(id.0))
             .exec(&self.store.write)

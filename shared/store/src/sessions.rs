@@ -7,11 +7,13 @@ use bennu_domain::page::{Order, Page};
 use bennu_domain::span::TokenCounts;
 use bennu_domain::time::Timestamp;
 use sea_orm::{
-    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    Select,
 };
 
 use crate::entities::{session, trace};
 use crate::error::StoreError;
+use crate::prepared::storable_session_id;
 use crate::store::ScopedStore;
 use crate::traces::read_trace;
 
@@ -42,7 +44,9 @@ impl ScopedStore<'_> {
 
     /// Row ids of the sessions with these `session.id`s; unknown ones are left out.
     pub async fn session_rows(self, session_ids: &[String]) -> Result<Vec<SessionRowId>, StoreError> {
-        let rows = self.sessions().filter(session::Column::SessionId.is_in(session_ids)).all(&self.store.read).await?;
+        let stored = session_ids.iter().map(|id| storable_session_id(id));
+        let rows =
+            self.sessions().filter(session::Column::SessionId.is_in(stored)).all(&self.store.read).await?;
         Ok(rows.into_iter().map(|row| SessionRowId(row.id)).collect())
     }
 
@@ -87,10 +91,12 @@ impl ScopedStore<'_> {
         for trace in traces {
             by_session.entry(trace.session_row_id.unwrap_or_default()).or_default().push(trace);
         }
-        rows.into_iter().map(|row| {
-            let traces = by_session.remove(&row.id).unwrap_or_default();
-            read_session(row, &traces)
-        }).collect()
+        rows.into_iter()
+            .map(|row| {
+                let traces = by_session.remove(&row.id).unwrap_or_default();
+                read_session(row, &traces)
+            })
+            .collect()
     }
 }
 
@@ -101,7 +107,12 @@ fn read_session(row: session::Model, traces: &[trace::Model]) -> Result<Session,
         let trace = read_trace(model)?;
         tokens.prompt = tokens.prompt.saturating_add(trace.tokens.prompt);
         tokens.completion = tokens.completion.saturating_add(trace.tokens.completion);
-        session_traces.push(SessionTrace { id: trace.id, trace_id: trace.trace_id, start: trace.start, end: trace.end });
+        session_traces.push(SessionTrace {
+            id: trace.id,
+            trace_id: trace.trace_id,
+            start: trace.start,
+            end: trace.end,
+        });
     }
     Ok(Session {
         id: SessionRowId(row.id),

@@ -3,6 +3,7 @@
 
 use bennu_domain::facets::{cut, facet_value, is_facet_path, storable_text};
 use bennu_domain::ids::{ProjectId, SpanRowId};
+use bennu_domain::kind::{SPAN_KIND_ATTRIBUTE, SpanKind};
 use bennu_domain::page::{Order, Page, SortCursor};
 use bennu_domain::span::Span;
 use bennu_domain::span_filter::{AttributeMatch, ParentFilter, SpanFilter};
@@ -18,6 +19,9 @@ use crate::entities::{span, trace};
 use crate::error::StoreError;
 use crate::prepared::NAME_BYTES;
 use crate::store::ScopedStore;
+
+/// Rows read at once when few of them match: bounds the memory, as every row brings its span.
+const MOST_ROWS: usize = 1_024;
 
 /// A span with its row id.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,29 +49,35 @@ pub struct SpanPageRequest {
 
 impl ScopedStore<'_> {
     /// The page, and the span that the next one begins with.
-    pub async fn span_page(self, request: &SpanPageRequest) -> Result<Page<StoredSpan, StoredSpan>, StoreError> {
+    pub async fn span_page(
+        self,
+        request: &SpanPageRequest,
+    ) -> Result<Page<StoredSpan, StoredSpan>, StoreError> {
         let wanted = request.limit + 1;
-        let mut items: Vec<StoredSpan> = Vec::with_capacity(wanted.min(1_001));
+        let mut items: Vec<StoredSpan> = Vec::with_capacity(wanted.min(MOST_ROWS));
         let mut sort = request.sort;
-        let mut skip_first = false;
-        // Conditions on facets may select rows that the filter refuses; then the page is filled from further rows.
+        let mut last_read = None;
+        let mut rows_to_read = wanted;
+        // Conditions on facets may select rows that the filter refuses; then the page is filled from further rows,
+        // more of them each time.
         loop {
-            let fetched = wanted + usize::from(skip_first);
-            let mut rows = self.span_rows(request, sort, fetched).await?;
-            let exhausted = rows.len() < fetched;
-            if skip_first && !rows.is_empty() {
-                rows.remove(0);
-            }
+            // One more, because the next rows begin with the last one read, unless it was deleted.
+            let mut rows = self.span_rows(request, sort, rows_to_read + 1).await?;
+            let exhausted = rows.len() <= rows_to_read;
+            rows.retain(|row| Some(row.id) != last_read);
+            rows.truncate(rows_to_read);
             let Some(last) = rows.last() else { break };
             sort = sort.starting_at(last);
-            skip_first = true;
+            last_read = Some(last.id);
             let ids: Vec<SpanRowId> = rows.iter().map(|row| SpanRowId(row.id)).collect();
             let spans = load_spans(self, &rows).await?;
-            let read = ids.into_iter().zip(spans).map(|(id, span)| StoredSpan { id, span });
+            let read =
+                ids.into_iter().zip(spans).filter_map(|(id, span)| Some(StoredSpan { id, span: span? }));
             items.extend(read.filter(|stored| request.filter.matches(&stored.span)));
             if exhausted || items.len() >= wanted {
                 break;
             }
+            rows_to_read = (rows_to_read * 2).min(wanted.max(MOST_ROWS));
         }
         items.truncate(wanted);
         let next = if items.len() == wanted { items.pop() } else { None };
@@ -87,7 +97,10 @@ impl ScopedStore<'_> {
         let mut query = span::Entity::find().filter(self.narrowing(request)).limit(limit as u64);
         query = match sort {
             SpanSort::Id { from } => query
-                .filter(Condition::all().add_option(from.map(|from| at_or_after(span::Column::Id, from.0, request.order))))
+                .filter(
+                    Condition::all()
+                        .add_option(from.map(|from| at_or_after(span::Column::Id, from.0, request.order))),
+                )
                 .order_by(span::Column::Id, order),
             SpanSort::StartTime { from } => query
                 .filter(Condition::all().add_option(from.map(|from| start_at_or_after(from, request.order))))
@@ -128,14 +141,17 @@ impl ScopedStore<'_> {
             condition = condition.add(span::Column::Kind.is_in(kinds.iter().map(|kind| kind.code())));
         }
         if let Some(statuses) = &filter.statuses {
-            condition = condition.add(span::Column::Status.is_in(statuses.iter().map(|status| status.code())));
+            condition =
+                condition.add(span::Column::Status.is_in(statuses.iter().map(|status| status.code())));
         }
         let dialect = self.store.read.get_database_backend();
         condition
             .add_option(parent_condition(filter.parent))
             .add_option(filter.start.map(|start| span::Column::StartTime.gte(start.0)))
             .add_option(filter.end.map(|end| span::Column::StartTime.lt(end.0)))
-            .add_option(all_of(filter.attributes.iter().filter_map(|attribute| facet_condition(dialect, attribute))))
+            .add_option(all_of(
+                filter.attributes.iter().filter_map(|attribute| facet_condition(dialect, attribute)),
+            ))
     }
 }
 
@@ -181,9 +197,18 @@ fn all_of(conditions: impl Iterator<Item = SimpleExpr>) -> Option<Condition> {
     Some(conditions.fold(Condition::all(), Condition::add))
 }
 
+/// Of the kind, rows have what the sender's text was read as.
+fn kind_condition(value: &serde_json::Value) -> Option<SimpleExpr> {
+    let kind = SpanKind::parse(&value.as_str()?.to_uppercase()).unwrap_or(SpanKind::Unknown);
+    Some(span::Column::Kind.eq(kind.code()))
+}
+
 /// The facet at the path equals the value, or the span has more facets than its row holds.
 /// `None` where facets cannot tell.
 fn facet_condition(dialect: DbBackend, attribute: &AttributeMatch) -> Option<SimpleExpr> {
+    if attribute.path == SPAN_KIND_ATTRIBUTE.join(".") {
+        return kind_condition(&attribute.value);
+    }
     if !is_facet_path(&attribute.path) {
         return None;
     }

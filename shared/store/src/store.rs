@@ -7,13 +7,16 @@ use bennu_archive::Archive;
 use bennu_domain::time::Clock;
 use bennu_migrations::{Migrator, MigratorTrait};
 use sea_orm::{
-    AccessMode, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
     TransactionOptions, TransactionTrait as _,
 };
 
 use crate::blocks::BlockPolicy;
 use crate::connect::{ConnectOptions, Connections, connect};
 use crate::error::StoreError;
+
+/// Key of the advisory lock under which the schema changes: "bennu" in ASCII.
+const MIGRATION_LOCK: i64 = 0x62_656e_6e75;
 
 /// Rows in the database and large blocks in the archive. Cheap to clone.
 #[derive(Clone)]
@@ -34,8 +37,22 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let Connections { write, read } = connect(options).await?;
-        Migrator::up(&write, None).await?;
-        Ok(Self { write, read, archive, blocks, clock })
+        let store = Self { write, read, archive, blocks, clock };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// All missing steps in one transaction: a process that is killed leaves none half done, and of several that
+    /// start together one does them while the others wait.
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let transaction = self.begin().await?;
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            transaction
+                .execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+                .await?;
+        }
+        Migrator::up(&transaction, None).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Microseconds since 1970.
@@ -63,7 +80,7 @@ impl Store {
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         let options = TransactionOptions {
             isolation_level: None,
-            access_mode: Some(AccessMode::ReadWrite),
+            access_mode: None,
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         };
         Ok(self.write.begin_with_options(options).await?)

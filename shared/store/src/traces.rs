@@ -10,13 +10,18 @@ use bennu_domain::span::TokenCounts;
 use bennu_domain::time::Timestamp;
 use bytes::Bytes;
 use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
-use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 
 use crate::blocks::{blocks_of_trace, load_spans};
 use crate::entities::{span, trace};
 use crate::error::StoreError;
 use crate::prepared::NAME_BYTES;
 use crate::store::ScopedStore;
+
+/// Spans decoded at once for their names; bounds the memory.
+const SPANS_AT_ONCE: usize = 500;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
@@ -46,9 +51,13 @@ pub struct TraceSpan {
 /// Order of a list of traces, and the last trace of the page before.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum TraceSort {
-    StartTime { after: Option<SortCursor<Timestamp>> },
+    StartTime {
+        after: Option<SortCursor<Timestamp>>,
+    },
     /// In milliseconds.
-    Latency { after: Option<SortCursor<f64>> },
+    Latency {
+        after: Option<SortCursor<f64>>,
+    },
 }
 
 /// Which traces to list.
@@ -149,8 +158,13 @@ impl ScopedStore<'_> {
         if rows.is_empty() {
             return Ok(HashMap::new());
         }
-        let spans = load_spans(self, &rows).await?;
-        Ok(rows.iter().map(|row| row.id).zip(spans.into_iter().map(|span| span.name)).collect())
+        let mut names = HashMap::with_capacity(rows.len());
+        for some in rows.chunks(SPANS_AT_ONCE) {
+            let spans = load_spans(self, some).await?;
+            let named = some.iter().zip(spans).filter_map(|(row, span)| Some((row.id, span?.name)));
+            names.extend(named);
+        }
+        Ok(names)
     }
 }
 
@@ -177,7 +191,8 @@ fn conditions(list: &TraceList) -> Condition {
         true => trace::Column::ErrorCount.gt(0),
         false => trace::Column::ErrorCount.eq(0),
     };
-    let sessions = |sessions: &Vec<SessionRowId>| trace::Column::SessionRowId.is_in(sessions.iter().map(|id| id.0));
+    let sessions =
+        |sessions: &Vec<SessionRowId>| trace::Column::SessionRowId.is_in(sessions.iter().map(|id| id.0));
     Condition::all()
         .add_option(after)
         .add_option(list.start.map(|start| trace::Column::StartTime.gte(start.0)))
@@ -200,7 +215,8 @@ fn past(sort: SimpleExpr, value: i64, row: i64, order: Order) -> SimpleExpr {
 pub(crate) fn read_trace(row: &trace::Model) -> Result<Trace, StoreError> {
     Ok(Trace {
         id: TraceRowId(row.id),
-        trace_id: TraceId::from_bytes(&row.trace_id).map_err(|error| unreadable("traces.trace_id", row.id, &error))?,
+        trace_id: TraceId::from_bytes(&row.trace_id)
+            .map_err(|error| unreadable("traces.trace_id", row.id, &error))?,
         project: ProjectId(row.project_id),
         start: Timestamp(row.start_time),
         end: Timestamp(row.end_time),
@@ -212,7 +228,8 @@ pub(crate) fn read_trace(row: &trace::Model) -> Result<Trace, StoreError> {
 fn read_trace_span(row: span::Model) -> Result<TraceSpan, StoreError> {
     Ok(TraceSpan {
         id: SpanRowId(row.id),
-        span_id: SpanId::from_bytes(&row.span_id).map_err(|error| unreadable("spans.span_id", row.id, &error))?,
+        span_id: SpanId::from_bytes(&row.span_id)
+            .map_err(|error| unreadable("spans.span_id", row.id, &error))?,
         parent_id: row.parent_id.as_deref().and_then(|id| SpanId::from_bytes(id).ok()),
         name: row.name,
         kind: SpanKind::from_code(row.kind).unwrap_or(SpanKind::Unknown),

@@ -1,12 +1,18 @@
 //! Reads request bodies: inflated as they arrive and never beyond the limit, so that a small body that
 //! inflates to gigabytes costs no more than the limit.
 
+use std::time::{Duration, Instant};
+
 use actix_web::web;
 use bennu_kit::http::ApiError;
 use bytes::Bytes;
 use flate2::{Decompress, FlushDecompress, Status};
 use futures::StreamExt as _;
+use tokio::time::timeout;
 use zstd::stream::raw::{DParameter, InBuffer, Operation as _, OutBuffer};
+
+use super::budget::{Budget, Held};
+use super::http::unavailable;
 
 /// Content encodings of request bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,22 +44,40 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// The largest window that gzip has (RFC 1952).
 const GZIP_WINDOW_BITS: u8 = 15;
 
+/// A body that is coming in holds its share of the budget, which others wait for: exporters send without pausing, and give
+/// up after 10 s themselves.
+const BODY_SILENCE: Duration = Duration::from_secs(5);
+
+/// The largest body over a slow line (64 MiB at 10 Mbit/s).
+const BODY_TIME: Duration = Duration::from_secs(60);
+
 /// Room that the output grows by at least.
 const SMALLEST_GROWTH: usize = 16 * 1024;
 
-/// Reads a body of at most `limit` bytes, on the wire as well as inflated.
-pub async fn read_body(mut payload: web::Payload, encoding: Encoding, limit: usize) -> Result<Bytes, ApiError> {
+/// Reads a body of at most `limit` bytes, on the wire as well as inflated, and holds its share of the budget.
+pub async fn read_body(
+    mut payload: web::Payload,
+    encoding: Encoding,
+    limit: usize,
+    budget: &Budget,
+) -> Result<(Bytes, Held), ApiError> {
     let mut inflater = Inflater::new(encoding, limit).map_err(ApiError::internal)?;
-    let mut received = 0_usize;
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| ApiError::BadRequest(format!("The body could not be read: {error}")))?;
+    let mut held = budget.hold(0).map_err(unavailable)?;
+    let (started, mut received) = (Instant::now(), 0_usize);
+    while let Some(chunk) = timeout(BODY_SILENCE, payload.next()).await.map_err(|_| BodyFault::Stalled)? {
+        if started.elapsed() > BODY_TIME {
+            return Err(BodyFault::Stalled.into());
+        }
+        let chunk =
+            chunk.map_err(|error| ApiError::BadRequest(format!("The body could not be read: {error}")))?;
         received = received.saturating_add(chunk.len());
         if received > limit {
             return Err(BodyFault::TooLarge { limit }.into());
         }
         inflater.write(&chunk)?;
+        held.grow_to(inflater.output.len(), budget).map_err(unavailable)?;
     }
-    Ok(inflater.finish()?)
+    Ok((inflater.finish()?, held))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +86,15 @@ enum BodyFault {
     TooLarge { limit: usize },
     #[error("The body cannot be decompressed: {0}")]
     Corrupt(String),
+    #[error("The body came too slowly.")]
+    Stalled,
 }
 
 impl From<BodyFault> for ApiError {
     fn from(fault: BodyFault) -> Self {
         match fault {
             BodyFault::TooLarge { .. } => Self::TooLarge(fault.to_string()),
-            BodyFault::Corrupt(_) => Self::BadRequest(fault.to_string()),
+            BodyFault::Corrupt(_) | BodyFault::Stalled => Self::BadRequest(fault.to_string()),
         }
     }
 }
@@ -76,7 +102,10 @@ impl From<BodyFault> for ApiError {
 enum Stream {
     Identity,
     /// gzip, whose members may follow one another, or zlib, of which there is one.
-    Flate { stream: Decompress, gzip: bool },
+    Flate {
+        stream: Decompress,
+        gzip: bool,
+    },
     Zstd(zstd::stream::raw::Decoder<'static>),
 }
 
@@ -252,7 +281,8 @@ mod tests {
     fn gzip_members_and_zstd_frames_may_follow_one_another() {
         let members = [gzip(b"one "), gzip(b"two")].concat();
         assert_eq!(inflate(Encoding::Gzip, &members, 5, 100).unwrap(), "one two");
-        let frames = [zstd::encode_all(&b"one "[..], 3).unwrap(), zstd::encode_all(&b"two"[..], 3).unwrap()].concat();
+        let frames =
+            [zstd::encode_all(&b"one "[..], 3).unwrap(), zstd::encode_all(&b"two"[..], 3).unwrap()].concat();
         assert_eq!(inflate(Encoding::Zstd, &frames, 5, 100).unwrap(), "one two");
     }
 }

@@ -92,7 +92,10 @@ impl UnaryService<Bytes> for Export {
         let scope = TenantScope::from(&Principal::of_open_deployment());
         Box::pin(async move {
             let body = request.into_inner();
-            let received = receiver.receive(scope, None, RequestFormat::Protobuf, body).await.map_err(status)?;
+            let _held =
+                receiver.budget().hold(body.len()).map_err(|error| Status::unavailable(error.to_string()))?;
+            let received =
+                receiver.receive(scope, None, RequestFormat::Protobuf, body).await.map_err(status)?;
             Ok(Response::new(received.into_response()))
         })
     }

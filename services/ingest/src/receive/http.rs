@@ -62,7 +62,7 @@ async fn export_traces(
     let encoding = content_encoding(headers)?;
     let project = project_header(headers)?;
     let scope = TenantScope::from(&Principal::of_open_deployment());
-    let body = read_body(payload, encoding, receiver.max_body_bytes()).await?;
+    let (body, _held) = read_body(payload, encoding, receiver.max_body_bytes(), receiver.budget()).await?;
     let received = receiver.receive(scope, project, format, body).await.map_err(api_error)?;
     Ok(respond(format, &received.into_response()))
 }
@@ -83,7 +83,8 @@ fn request_format(headers: &HeaderMap) -> Result<RequestFormat, ApiError> {
 fn content_encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
     let encoding = text(headers, &CONTENT_ENCODING);
     Encoding::parse(encoding).ok_or_else(|| {
-        let expected = format!("Content-Encoding {encoding:?} is not supported; send gzip, deflate, zstd or none.");
+        let expected =
+            format!("Content-Encoding {encoding:?} is not supported; send gzip, deflate, zstd or none.");
         ApiError::UnsupportedMediaType(expected)
     })
 }
@@ -100,15 +101,18 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
+/// 503: nothing was taken, but may be later.
+pub(super) fn unavailable(reason: impl std::fmt::Display) -> ApiError {
+    ApiError::Unavailable { message: reason.to_string(), retry_after: RETRY_AFTER }
+}
+
 fn api_error(error: ReceiveError) -> ApiError {
-    let unavailable = |message: String| ApiError::Unavailable { message, retry_after: RETRY_AFTER };
     match error {
         ReceiveError::Malformed(error) => ApiError::Unprocessable(error.to_string()),
         ReceiveError::Publish(PublishError::Rejected(reason)) => ApiError::Unprocessable(reason),
-        ReceiveError::Publish(PublishError::Full) => {
-            unavailable("Too many spans are waiting to be stored; send them again later.".to_owned())
+        ReceiveError::Publish(error @ (PublishError::Full | PublishError::Unavailable(_))) => {
+            unavailable(error)
         }
-        ReceiveError::Publish(error @ PublishError::Unavailable(_)) => unavailable(error.to_string()),
     }
 }
 

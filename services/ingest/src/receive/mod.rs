@@ -1,10 +1,12 @@
 //! The receivers: what arrives is inflated, checked and published; the answer comes when it is durable.
 
 mod body;
+mod budget;
 mod grpc;
 mod http;
 mod receiver;
 
+pub use budget::Budget;
 pub use grpc::TraceService;
 pub use http::{ApiDoc, routes};
-pub use receiver::{Received, Receiver, ReceiveError, RequestFormat};
+pub use receiver::{ReceiveError, Received, Receiver, RequestFormat};

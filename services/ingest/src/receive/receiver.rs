@@ -9,7 +9,11 @@ use bennu_domain::project::ProjectName;
 use bennu_kit::telemetry::Metrics;
 use bennu_queue::{Envelope, PublishError, SpanBroker};
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
+
+use super::budget::Budget;
 
 /// Longer than any exporter waits by default (10 s): the answer would find nobody, while the request holds memory.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,6 +24,7 @@ pub struct Receiver {
     broker: Arc<dyn SpanBroker>,
     metrics: Metrics,
     max_body_bytes: usize,
+    budget: Budget,
 }
 
 /// How the body of a request is written.
@@ -45,9 +50,13 @@ pub enum ReceiveError {
 }
 
 impl Receiver {
-    /// `max_body_bytes` bounds a body on the wire and inflated.
-    pub fn new(broker: Arc<dyn SpanBroker>, metrics: Metrics, max_body_bytes: usize) -> Self {
-        Self { broker, metrics, max_body_bytes }
+    /// `max_body_bytes` bounds a body on the wire and inflated; `budget` all bodies together.
+    pub fn new(broker: Arc<dyn SpanBroker>, metrics: Metrics, max_body_bytes: usize, budget: Budget) -> Self {
+        Self { broker, metrics, max_body_bytes, budget }
+    }
+
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     pub fn max_body_bytes(&self) -> usize {
@@ -83,10 +92,11 @@ impl Receiver {
 impl Received {
     /// The OTLP answer: empty, or a partial success that names the refused spans.
     pub fn into_response(self) -> ExportTraceServiceResponse {
-        let partial_success = rejection_message(&self.rejections).map(|error_message| ExportTracePartialSuccess {
-            rejected_spans: i64::try_from(self.rejections.len()).unwrap_or(i64::MAX),
-            error_message,
-        });
+        let partial_success =
+            rejection_message(&self.rejections).map(|error_message| ExportTracePartialSuccess {
+                rejected_spans: i64::try_from(self.rejections.len()).unwrap_or(i64::MAX),
+                error_message,
+            });
         ExportTraceServiceResponse { partial_success }
     }
 }

@@ -30,7 +30,8 @@ pub(super) async fn flush(store: Store, metrics: Metrics, batch: Vec<Write>) {
 async fn write_or_bisect(store: &Store, metrics: &Metrics, scope: &TenantScope, writes: Vec<Write>) {
     let mut parts = vec![writes];
     while let Some(mut part) = parts.pop() {
-        let spans: Vec<Arc<PreparedSpan>> = part.iter().flat_map(|write| write.spans.iter().cloned()).collect();
+        let spans: Vec<Arc<PreparedSpan>> =
+            part.iter().flat_map(|write| write.spans.iter().cloned()).collect();
         let started = Instant::now();
         let outcome = match write_with_retries(store, scope, &spans).await {
             Ok(report) => {

@@ -44,7 +44,15 @@ pub struct SpanWriter {
 
 impl SpanWriter {
     pub fn new(store: Store, metrics: Metrics, limits: BatchLimits) -> Self {
-        Self { store, metrics, limits, batch: Vec::new(), batch_spans: 0, batch_bytes: 0, flush_scheduled: false }
+        Self {
+            store,
+            metrics,
+            limits,
+            batch: Vec::new(),
+            batch_spans: 0,
+            batch_bytes: 0,
+            flush_scheduled: false,
+        }
     }
 
     fn is_full(&self) -> bool {

@@ -121,11 +121,13 @@ pub async fn list_spans(
     let limit = query.limit(100, 1_000);
     let cursor = query.cursor();
     let sort = query.choice("sort", &[("id", Sort::Id), ("start_time", Sort::StartTime)]).unwrap_or(Sort::Id);
-    let order = query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]).unwrap_or_default();
-    let filter = FilterParameters::read(&mut query);
+    let order =
+        query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]).unwrap_or_default();
+    let filter = FilterParameters::read_with_kinds(&mut query);
     query.finish()?;
     let project = find_project(caller.store(), &project).await?.id;
-    let request = SpanPageRequest { project, filter: filter.filter()?, sort: position(sort, cursor)?, order, limit };
+    let request =
+        SpanPageRequest { project, filter: filter.filter()?, sort: position(sort, cursor)?, order, limit };
     let page = caller.store().span_page(&request).await.map_err(store_failed)?;
     let next_cursor = page.next.map(|next| match sort {
         Sort::Id => next.id.global_id(),

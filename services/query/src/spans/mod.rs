@@ -18,7 +18,10 @@ pub struct ApiDoc;
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/v1/projects/{project_identifier}/spans").get(listing::list_spans))
-        .service(web::resource("/v1/projects/{project_identifier}/spans/otlpv1").get(otlp_listing::list_otlp_spans))
+        .service(
+            web::resource("/v1/projects/{project_identifier}/spans/otlpv1")
+                .get(otlp_listing::list_otlp_spans),
+        )
         .service(web::resource("/v1/spans/{span_identifier}").delete(delete_span));
 }
 
@@ -34,8 +37,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
 )]
 async fn delete_span(caller: Caller, identifier: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let row = find_span(caller.store(), &identifier).await?;
-    match caller.store().delete_span(row).await.map_err(store_failed)? {
-        true => Ok(no_content()),
-        false => Err(not_found("span", &identifier)),
-    }
+    let deleted = caller.store().delete_span(row).await.map_err(store_failed)?;
+    if deleted { Ok(no_content()) } else { Err(not_found("span", &identifier)) }
 }

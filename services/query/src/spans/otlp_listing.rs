@@ -69,7 +69,8 @@ impl From<Span> for OtlpSpanBody {
             dropped_events_count: None,
             dropped_links_count: None,
             end_time_unix_nano: span.end.unix_nano(),
-            events: (!span.events.is_empty()).then(|| span.events.into_iter().map(OtlpEventBody::from).collect()),
+            events: (!span.events.is_empty())
+                .then(|| span.events.into_iter().map(OtlpEventBody::from).collect()),
             flags: None,
             kind: "SPAN_KIND_INTERNAL",
             links: None,
@@ -132,9 +133,11 @@ pub async fn list_otlp_spans(
     let filter = FilterParameters::read(&mut query);
     query.finish()?;
     let project = find_project(caller.store(), &project).await?.id;
-    let read_cursor = |cursor: String| SpanRowId::from_global_id(&cursor).ok_or_else(|| invalid_cursor(&cursor));
+    let read_cursor =
+        |cursor: String| SpanRowId::from_global_id(&cursor).ok_or_else(|| invalid_cursor(&cursor));
     let sort = SpanSort::Id { from: cursor.map(read_cursor).transpose()? };
-    let request = SpanPageRequest { project, filter: filter.filter()?, sort, order: Order::Descending, limit };
+    let request =
+        SpanPageRequest { project, filter: filter.filter()?, sort, order: Order::Descending, limit };
     let page = caller.store().span_page(&request).await.map_err(store_failed)?;
     let data = page.items.into_iter().map(|stored| OtlpSpanBody::from(stored.span)).collect();
     Ok(web::Json(PageBody { data, next_cursor: page.next.map(|next| next.id.global_id()) }))

@@ -1,4 +1,4 @@
-//! The query parameters that both lists of spans take.
+//! The query parameters by which lists of spans are filtered.
 
 use bennu_domain::ids::{SpanId, TraceId};
 use bennu_domain::kind::{SpanKind, StatusCode};
@@ -20,12 +20,13 @@ pub struct FilterParameters {
 }
 
 impl FilterParameters {
+    /// The parameters of the list in OTLP form, which does not know `span_kind`.
     pub fn read(query: &mut QueryString) -> Self {
         Self {
             trace_ids: query.texts("trace_id"),
             span_ids: query.texts("span_id"),
             names: query.texts("name"),
-            kinds: query.texts("span_kind"),
+            kinds: Vec::new(),
             statuses: query.texts("status_code"),
             parent: query.text("parent_id"),
             attributes: query.texts("attribute"),
@@ -34,13 +35,18 @@ impl FilterParameters {
         }
     }
 
+    pub fn read_with_kinds(query: &mut QueryString) -> Self {
+        Self { kinds: query.texts("span_kind"), ..Self::read(query) }
+    }
+
     /// Ids that no span can have match nothing; unknown kinds and codes are errors.
     pub fn filter(self) -> Result<SpanFilter, ApiError> {
-        let parse_attribute =
-            |text: &String| AttributeMatch::parse(text).map_err(|error| ApiError::Unprocessable(error.to_string()));
+        let parse_attribute = |text: &String| {
+            AttributeMatch::parse(text).map_err(|error| ApiError::Unprocessable(error.to_string()))
+        };
         Ok(SpanFilter {
-            trace_ids: given(self.trace_ids, |id| TraceId::from_hex(id).ok()),
-            span_ids: given(self.span_ids, |id| SpanId::from_hex(id).ok()),
+            trace_ids: given(&self.trace_ids, |id| TraceId::from_hex(id).ok()),
+            span_ids: given(&self.span_ids, |id| SpanId::from_hex(id).ok()),
             names: (!self.names.is_empty()).then_some(self.names),
             kinds: codes("span_kind", &self.kinds, SpanKind::parse)?,
             statuses: codes("status_code", &self.statuses, StatusCode::parse)?,
@@ -52,11 +58,15 @@ impl FilterParameters {
     }
 }
 
-fn given<T>(texts: Vec<String>, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+fn given<T>(texts: &[String], parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     (!texts.is_empty()).then(|| texts.iter().filter_map(|text| parse(text)).collect())
 }
 
-fn codes<T>(name: &str, texts: &[String], parse: impl Fn(&str) -> Option<T>) -> Result<Option<Vec<T>>, ApiError> {
+fn codes<T>(
+    name: &str,
+    texts: &[String],
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<Vec<T>>, ApiError> {
     let unknown = |text: &String| ApiError::Unprocessable(format!("{name} {text:?} is unknown."));
     let parsed: Result<Vec<T>, ApiError> =
         texts.iter().map(|text| parse(&text.to_uppercase()).ok_or_else(|| unknown(text))).collect();

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Prepares and runs the client suites: `run.py python|npm|compat|all [-- arguments for the suite]`.
+`run.py reference` only installs the reference server, for the benchmark.
 
 Needs Python 3.11, Node.js 20 and a built `bennu` (`BENNU_BIN`, default target/debug/bennu), or a running
 server in BENNU_TEST_URL and BENNU_TEST_GRPC.
@@ -31,7 +32,7 @@ def main() -> int:
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suite", choices=[*SUITES, "all"])
+    parser.add_argument("suite", choices=[*SUITES, "all", "reference"])
     parser.add_argument(
         "--reference-optional",
         action="store_true",
@@ -58,7 +59,7 @@ def run_compat(options: argparse.Namespace) -> int:
     command = [clients_python(), "compat/compare.py"]
     if not any(argument.startswith("--reference-url") for argument in options.rest):
         try:
-            python = environment("reference", HERE / "compat" / "requirements.txt")
+            python = reference_python()
         except subprocess.CalledProcessError:
             if not options.reference_optional:
                 print(
@@ -69,6 +70,15 @@ def run_compat(options: argparse.Namespace) -> int:
             return 0
         command += ["--reference", python.parent / "phoenix"]
     return ended([*command, *options.rest], HERE)
+
+
+def run_reference(_options: argparse.Namespace) -> int:
+    reference_python()
+    return 0
+
+
+def reference_python() -> Path:
+    return environment("reference", HERE / "compat" / "requirements.txt")
 
 
 def clients_python() -> Path:

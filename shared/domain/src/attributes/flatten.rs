@@ -6,7 +6,8 @@ use super::Attributes;
 
 /// Nested attributes under dotted keys, as span lists show them: objects dissolve, and so do lists with an
 /// object among their members (their other members are not shown); lists of plain values stay; `null` is left
-/// out. `openinference.span.kind` is a key like any other here.
+/// out. `openinference.span.kind` is a key like any other here. Below an empty key there is no dot; of equal keys the
+/// last one stays.
 pub fn flatten(nested: &Attributes) -> Attributes {
     let mut flat = Attributes::new();
     let mut key = String::new();
@@ -39,7 +40,9 @@ fn add(key: &mut String, value: &Value, flat: &mut Attributes) {
 
 fn add_below(key: &mut String, name: &str, value: &Value, flat: &mut Attributes) {
     let parent = key.len();
-    key.push('.');
+    if parent > 0 {
+        key.push('.');
+    }
     key.push_str(name);
     add(key, value, flat);
     key.truncate(parent);

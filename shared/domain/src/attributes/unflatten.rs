@@ -66,34 +66,27 @@ fn object(run: &mut [Leaf], depth: usize) -> Attributes {
     members
 }
 
-/// Puts the node that a run describes, `depth` segments down, into `members` under `name`, and beside it what
-/// does not fit there.
+/// Puts the node that a run describes, `depth` segments down, into `members` under `name`, and after it what does not
+/// fit there: where both flatten to the same keys, what stands beside the node wins.
 fn place(run: &mut [Leaf], depth: usize, name: String, members: &mut Attributes) {
     let (own, below) = run.split_at_mut(usize::from(run[0].path.len() == depth));
-    let node = if let [leaf] = own {
-        // The value comes first: where its members flatten to the same keys, what stands beside it wins.
+    if let [leaf] = own {
         members.insert(name.clone(), mem::take(&mut leaf.value));
         for child in children(below, depth) {
             place_beside(child, depth, &name, members);
         }
         return;
-    } else if children(below, depth)
-        .take_while(|child| is_number(child, depth))
-        .any(|child| is_element(child, depth))
-    {
-        let mut list = Vec::new();
-        for child in children(below, depth) {
-            if is_element(child, depth) {
-                list.push(Value::Object(object(child, depth + 1)));
-            } else {
-                place_beside(child, depth, &name, members);
-            }
-        }
-        Value::Array(list)
-    } else {
-        Value::Object(object(below, depth))
-    };
-    members.insert(name, node);
+    }
+    let elements = children(below, depth).filter(|child| is_element(child, depth));
+    let list: Vec<_> = elements.map(|child| Value::Object(object(child, depth + 1))).collect();
+    if list.is_empty() {
+        members.insert(name, Value::Object(object(below, depth)));
+        return;
+    }
+    members.insert(name.clone(), Value::Array(list));
+    for child in children(below, depth).filter(|child| !is_element(child, depth)) {
+        place_beside(child, depth, &name, members);
+    }
 }
 
 /// Puts a child that its parent has no room for next to it.
@@ -107,11 +100,7 @@ fn children<'r, 'k>(run: &'r mut [Leaf<'k>], depth: usize) -> impl Iterator<Item
     run.chunk_by_mut(move |one, other| one.path[depth] == other.path[depth])
 }
 
-fn is_number(child: &[Leaf], depth: usize) -> bool {
-    child[0].path[depth].is_number()
-}
-
 /// Whether a child is an object at a list position. One with a value of its own (`a.0` and `a.0.b`) is not.
 fn is_element(child: &[Leaf], depth: usize) -> bool {
-    is_number(child, depth) && child[0].path.len() > depth + 1
+    child[0].path[depth].is_number() && child[0].path.len() > depth + 1
 }

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::request::texts;
 use super::synthesis::Synthesis;
-use crate::attributes::whole_number;
 use crate::attributes::json_text;
+use crate::attributes::whole_number;
 
 pub(super) fn add(synthesis: &mut Synthesis) {
     add_usage(synthesis);

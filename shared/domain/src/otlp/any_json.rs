@@ -44,7 +44,9 @@ impl<'a> Object<'a> {
     pub fn enumeration(&self, name: &str, by_name: impl Fn(&str) -> Option<i32>) -> Result<i32, String> {
         let Some(value) = self.get(name) else { return Ok(0) };
         let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
-        number.or_else(|| by_name(value.as_str()?)).ok_or_else(|| format!("{name} is neither a number nor a known name"))
+        number
+            .or_else(|| by_name(value.as_str()?))
+            .ok_or_else(|| format!("{name} is neither a number nor a known name"))
     }
 
     pub fn object(&self, name: &str) -> Result<Option<Object<'a>>, String> {

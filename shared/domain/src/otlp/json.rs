@@ -15,9 +15,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::OtlpError;
 use super::any_json::{Object, attributes};
 use super::validate::{Rejection, Validated, validate_request};
-use super::OtlpError;
 
 #[derive(Deserialize)]
 struct JsonRequest<'a> {
@@ -56,7 +56,8 @@ pub fn validate_json_request(body: &[u8]) -> Result<Validated, OtlpError> {
     let request: JsonRequest = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
     let mut reader = Reader::default();
     let resource_spans = request.resource_spans.unwrap_or_default();
-    let resource_spans = resource_spans.into_iter().map(|group| reader.resource_spans(group)).collect::<Result<_, _>>();
+    let resource_spans =
+        resource_spans.into_iter().map(|group| reader.resource_spans(group)).collect::<Result<_, _>>();
     let message = ExportTraceServiceRequest { resource_spans: resource_spans.map_err(malformed)? };
 
     let mut validated = validate_request(Bytes::from(message.encode_to_vec()))?;
@@ -81,7 +82,10 @@ impl Reader {
         let scope_spans = group.scope_spans.unwrap_or_default();
         Ok(proto::ResourceSpans {
             resource: group.resource.as_ref().map(resource).transpose()?,
-            scope_spans: scope_spans.into_iter().map(|group| self.scope_spans(group)).collect::<Result<_, _>>()?,
+            scope_spans: scope_spans
+                .into_iter()
+                .map(|group| self.scope_spans(group))
+                .collect::<Result<_, _>>()?,
             schema_url: group.schema_url,
         })
     }
@@ -99,7 +103,7 @@ impl Reader {
         let position = self.position;
         self.position += 1;
         let parsed = serde_json::from_str::<Value>(raw.get()).map_err(|error| error.to_string());
-        match parsed.as_ref().map_err(Clone::clone).and_then(|json| read_span(json)) {
+        match parsed.as_ref().map_err(Clone::clone).and_then(read_span) {
             Ok(span) => {
                 self.kept.push(position);
                 Some(span)
@@ -228,7 +232,9 @@ mod tests {
     }
 
     fn body(spans: &Value) -> Vec<u8> {
-        json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "s"}, "spans": spans}]}]}).to_string().into_bytes()
+        json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "s"}, "spans": spans}]}]})
+            .to_string()
+            .into_bytes()
     }
 
     fn good(name: &str) -> Value {
@@ -251,7 +257,10 @@ mod tests {
         let validated = validate_json_request(&body(&json!([span]))).unwrap();
         let request = decoded(&validated);
         let span = &request.resource_spans[0].scope_spans[0].spans[0];
-        assert_eq!((span.kind, span.start_time_unix_nano, span.end_time_unix_nano), (2, 1_700_000_000_000_000_001, 1_700_000_000_000_000_002));
+        assert_eq!(
+            (span.kind, span.start_time_unix_nano, span.end_time_unix_nano),
+            (2, 1_700_000_000_000_000_001, 1_700_000_000_000_000_002)
+        );
         assert_eq!(span.attributes.len(), 4);
         assert_eq!(span.status.as_ref().unwrap().code, 2);
     }
@@ -263,7 +272,9 @@ mod tests {
         bad["startTimeUnixNano"] = json!("soon");
         let mut short = good("short");
         short["traceId"] = json!("abcd");
-        let text = String::from_utf8(body(&json!([bad, good("kept"), short, "DEEP"]))).unwrap().replace("\"DEEP\"", &deep);
+        let text = String::from_utf8(body(&json!([bad, good("kept"), short, "DEEP"])))
+            .unwrap()
+            .replace("\"DEEP\"", &deep);
         let validated = validate_json_request(text.as_bytes()).unwrap();
         assert_eq!(validated.accepted, 1);
         let positions: Vec<_> = validated.rejections.iter().map(|rejection| rejection.position).collect();

@@ -90,12 +90,12 @@ fn put_child(parent: &mut BytesMut, number: u32, child: &[u8]) {
 fn project_of(resource_spans: &Bytes) -> Result<Option<ProjectName>, OtlpError> {
     let message = decode_check::<proto::ResourceSpans>(resource_spans)?;
     let attributes = message.resource.unwrap_or_default().attributes;
-    Ok(attributes.into_iter().rev().find(|attribute| attribute.key == PROJECT_ATTRIBUTE).and_then(|attribute| {
-        match attribute.value?.value? {
+    Ok(attributes.into_iter().rev().find(|attribute| attribute.key == PROJECT_ATTRIBUTE).and_then(
+        |attribute| match attribute.value?.value? {
             Value::StringValue(name) => ProjectName::new(&name),
             _ => None,
-        }
-    }))
+        },
+    ))
 }
 
 fn decode_check<M: prost::Message + Default>(bytes: &Bytes) -> Result<M, OtlpError> {
@@ -107,8 +107,8 @@ mod tests {
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
     use opentelemetry_proto::tonic::resource::v1::Resource;
-    use prost::Message as _;
     use proptest::prelude::*;
+    use prost::Message as _;
 
     use super::*;
 
@@ -125,7 +125,11 @@ mod tests {
                     scope: Some(InstrumentationScope { name: "tracer".to_owned(), ..Default::default() }),
                     spans: vec![
                         proto::Span { name: "one".to_owned(), ..Default::default() },
-                        proto::Span { name: "two".to_owned(), trace_state: "a=b".to_owned(), ..Default::default() },
+                        proto::Span {
+                            name: "two".to_owned(),
+                            trace_state: "a=b".to_owned(),
+                            ..Default::default()
+                        },
                     ],
                     schema_url: "scope-schema".to_owned(),
                 }],
@@ -145,7 +149,9 @@ mod tests {
 
     #[test]
     fn fields_newer_than_this_code_are_kept() {
-        let mut span = BytesMut::from(proto::Span { name: "n".to_owned(), ..Default::default() }.encode_to_vec().as_slice());
+        let mut span = BytesMut::from(
+            proto::Span { name: "n".to_owned(), ..Default::default() }.encode_to_vec().as_slice(),
+        );
         put_child(&mut span, 999, b"from the future");
         let mut scope = BytesMut::new();
         put_child(&mut scope, SPANS, &span);

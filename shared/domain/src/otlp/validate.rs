@@ -88,7 +88,11 @@ const NAME: u32 = 5;
 /// The name of a span that cannot be decoded as a whole, as far as it can be read.
 fn name_of(span: &Bytes) -> String {
     let names = fields(span).map_while(Result::ok).filter(|field| field.number == NAME);
-    names.last().and_then(|field| field.payload).map(|name| String::from_utf8_lossy(&name).into_owned()).unwrap_or_default()
+    names
+        .last()
+        .and_then(|field| field.payload)
+        .map(|name| String::from_utf8_lossy(&name).into_owned())
+        .unwrap_or_default()
 }
 
 /// Id lengths as the OTLP specification sets them; W3C Trace Context forbids all zeros.
@@ -109,9 +113,14 @@ mod tests {
     use super::*;
 
     fn span(name: &str, trace: usize, span: usize) -> Bytes {
-        proto::Span { name: name.to_owned(), trace_id: vec![1; trace], span_id: vec![2; span], ..Default::default() }
-            .encode_to_vec()
-            .into()
+        proto::Span {
+            name: name.to_owned(),
+            trace_id: vec![1; trace],
+            span_id: vec![2; span],
+            ..Default::default()
+        }
+        .encode_to_vec()
+        .into()
     }
 
     fn request(spans: Vec<Bytes>) -> Bytes {

@@ -65,6 +65,14 @@ impl<A: Actor<Context = Context<A>>> Guarded<A> {
         answer.await.map_err(|_| SendFailed::Down)
     }
 
+    /// Waits until the actor runs; false when it has ended for good.
+    pub async fn running(&self) -> bool {
+        let mut state = self.state.clone();
+        let settled = state.wait_for(|state| !matches!(state, State::Restarting)).await;
+        // An error means that the guardian is gone, and the actor with it.
+        settled.is_ok_and(|state| matches!(*state, State::Running(_)))
+    }
+
     /// Waits until the actor has ended for good.
     pub async fn ended(&self) {
         let mut state = self.state.clone();

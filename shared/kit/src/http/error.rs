@@ -126,7 +126,7 @@ mod tests {
         let error = FieldError::query("limit", "int_parsing", "must be a whole number", "abc");
         let (status, content_type, body) = answer(ApiError::Validation(vec![error])).await;
         assert_eq!((status, content_type.as_str()), (422, "application/json"));
-        let expected = r#"{"detail":[{"input":"abc","loc":["query","limit"],"msg":"must be a whole number","type":"int_parsing"}]}"#;
+        let expected = r#"{"detail":[{"type":"int_parsing","loc":["query","limit"],"msg":"must be a whole number","input":"abc"}]}"#;
         assert_eq!(body, expected);
     }
 

@@ -37,8 +37,11 @@ fn report(frame: &Frame, response: &ServiceResponse, started: Instant) {
     // Paths that match no route would make a label each.
     let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
     frame.metrics.http.answered(request.method().as_str(), &route, status, took);
-    if let Some(error) = response.response().error().filter(|_| status >= 500) {
-        tracing::error!(status, error = %chain(error), "request failed");
+    match response.response().error() {
+        // Busy, not broken: under load there are many, and clients come back.
+        Some(error) if status == 503 => tracing::warn!(status, error = %chain(error), "request put off"),
+        Some(error) if status >= 500 => tracing::error!(status, error = %chain(error), "request failed"),
+        _ => {}
     }
     // The query string is left out: it may hold what users look for.
     let (method, path) = (request.method().as_str(), request.path());

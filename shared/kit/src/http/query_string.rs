@@ -96,13 +96,13 @@ impl QueryString {
             .or_else(|| self.wrong(FieldError::query(name, "bool_parsing", "must be true or false", &text)))
     }
 
-    /// A finite number of at least `min`.
+    /// A number of at least `min`, which `inf` is and `NaN` is not.
     pub fn number(&mut self, name: &str, min: f64) -> Option<f64> {
         let text = self.last(name)?;
         let Some(number) = values::number(&text) else {
-            return self.wrong(FieldError::query(name, "float_parsing", "must be a finite number", &text));
+            return self.wrong(FieldError::query(name, "float_parsing", "must be a number", &text));
         };
-        if number < min {
+        if number.is_nan() || number < min {
             let error =
                 FieldError::query(name, "greater_than_equal", format!("must be at least {min}"), &text);
             return self.wrong(error.with(json!({ "ge": min })));
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_reported_at_once() {
-        let mut query = QueryString::parse("limit=0&sort=foo&start_time=x&deep=maybe&ms=-1&n=1e2");
+        let mut query = QueryString::parse("limit=0&sort=foo&start_time=x&deep=maybe&ms=NaN&n=1e2");
         query.limit(100, 1000);
         query.choice("sort", &[("id", 0), ("start_time", 1)]);
         query.date_time("start_time");
@@ -216,7 +216,7 @@ mod tests {
                 (&json!("literal_error"), &json!(["query", "sort"]), &json!("foo")),
                 (&json!("datetime_from_date_parsing"), &json!(["query", "start_time"]), &json!("x")),
                 (&json!("bool_parsing"), &json!(["query", "deep"]), &json!("maybe")),
-                (&json!("greater_than_equal"), &json!(["query", "ms"]), &json!("-1")),
+                (&json!("greater_than_equal"), &json!(["query", "ms"]), &json!("NaN")),
                 (&json!("int_parsing"), &json!(["query", "n"]), &json!("1e2")),
             ]
         );

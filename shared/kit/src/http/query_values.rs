@@ -29,9 +29,9 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// A finite number.
+/// A number, infinite ones included.
 pub(super) fn number(text: &str) -> Option<f64> {
-    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+    text.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -67,8 +67,9 @@ mod tests {
     }
 
     #[test]
-    fn only_finite_numbers() {
-        assert_eq!((number("1.5"), number("1e3"), number("-2")), (Some(1.5), Some(1000.0), Some(-2.0)));
-        assert!(["", "x", "nan", "inf", "1e999"].iter().all(|text| number(text).is_none()));
+    fn spellings_of_a_number() {
+        assert_eq!((number("1.5"), number(" 1e3"), number("-2")), (Some(1.5), Some(1000.0), Some(-2.0)));
+        assert!(["inf", "Infinity", "1e999"].iter().all(|text| number(text) == Some(f64::INFINITY)));
+        assert!(["", "x", "1,5", "0x1"].iter().all(|text| number(text).is_none()));
     }
 }

@@ -15,7 +15,10 @@ impl IngestMetrics {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let rejected = Opts::new("bennu_ingest_spans_rejected_total", "Spans refused, by reason.");
         let metrics = Self {
-            received: IntCounter::new("bennu_ingest_received_bytes_total", "Body bytes received, as sent.")?,
+            received: IntCounter::new(
+                "bennu_ingest_received_bytes_total",
+                "Bytes of requests received, inflated.",
+            )?,
             accepted: IntCounter::new("bennu_ingest_spans_accepted_total", "Spans acknowledged.")?,
             rejected: IntCounterVec::new(rejected, &["reason"])?,
             duplicates: IntCounter::new(
@@ -30,7 +33,7 @@ impl IngestMetrics {
         Ok(metrics)
     }
 
-    /// Body bytes, as sent (compressed).
+    /// Bytes of a request after inflation: over gRPC its size on the wire is not known.
     pub fn received(&self, bytes: u64) {
         self.received.inc_by(bytes);
     }

@@ -90,11 +90,10 @@ impl DecodedBlock {
         Ok(Self { id, message })
     }
 
-    /// The OTLP bytes of the span at a position.
-    pub fn span(&self, index: i64) -> Result<&Bytes, StoreError> {
+    /// The OTLP bytes of the span at a position; `None` if it was deleted, or never there.
+    pub fn span(&self, index: i64) -> Option<&Bytes> {
         let found = usize::try_from(index).ok().and_then(|index| self.message.spans.get(index));
-        let missing = || StoreError::Block { block: self.id, reason: format!("holds no span {index}") };
-        found.map(|span| &span.span).filter(|span| !span.is_empty()).ok_or_else(missing)
+        found.map(|span| &span.span).filter(|span| !span.is_empty())
     }
 
     /// All its spans, in their order, with where they came from.
@@ -103,7 +102,8 @@ impl DecodedBlock {
         let mut last_origin = None;
         for span in self.message.spans.iter().filter(|span| !span.span.is_empty()) {
             if last_origin != Some(span.origin) {
-                let missing = || StoreError::Block { block: self.id, reason: format!("has no origin {}", span.origin) };
+                let missing =
+                    || StoreError::Block { block: self.id, reason: format!("has no origin {}", span.origin) };
                 let origin = self.message.origins.get(span.origin as usize).ok_or_else(missing)?;
                 let origin = Origin {
                     resource_spans: origin.resource_spans.clone(),

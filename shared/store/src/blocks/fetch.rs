@@ -15,8 +15,12 @@ use crate::store::ScopedStore;
 /// Objects fetched at once; object stores answer slowly but in parallel.
 const PARALLEL_OBJECTS: usize = 8;
 
-/// Decodes the spans of `rows`, in the same order; every block is fetched and decoded once.
-pub(crate) async fn load_spans(scoped: ScopedStore<'_>, rows: &[span::Model]) -> Result<Vec<Span>, StoreError> {
+/// Decodes the spans of `rows`, in the same order; every block is fetched and decoded once. `None` stands for a
+/// span that was deleted since its row was read.
+pub(crate) async fn load_spans(
+    scoped: ScopedStore<'_>,
+    rows: &[span::Model],
+) -> Result<Vec<Option<Span>>, StoreError> {
     let mut ids: Vec<i64> = rows.iter().map(|row| row.block_id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -25,31 +29,63 @@ pub(crate) async fn load_spans(scoped: ScopedStore<'_>, rows: &[span::Model]) ->
         .filter(trace_block::Column::Id.is_in(ids))
         .all(&scoped.store.read)
         .await?;
-    let blocks: Vec<(trace_block::Model, Bytes)> = stream::iter(models)
+    let blocks: Vec<Option<(trace_block::Model, Bytes)>> = stream::iter(models)
         .map(|model| with_bytes(scoped, model))
         .buffer_unordered(PARALLEL_OBJECTS)
         .try_collect()
         .await?;
     let places: Vec<(i64, i64)> = rows.iter().map(|row| (row.block_id, row.block_index)).collect();
-    let decoding = tokio::task::spawn_blocking(move || decode_spans(blocks, &places));
-    decoding.await.map_err(|error| StoreError::Interrupted(error.to_string()))?
+    let decoding = tokio::task::spawn_blocking(move || decode_spans(blocks.into_iter().flatten(), &places));
+    let spans = decoding.await.map_err(|error| StoreError::Interrupted(error.to_string()))??;
+    check_deleted(scoped, rows.iter().zip(&spans).filter(|(_, span)| span.is_none()).map(|(row, _)| row))
+        .await?;
+    Ok(spans)
 }
 
-fn decode_spans(blocks: Vec<(trace_block::Model, Bytes)>, places: &[(i64, i64)]) -> Result<Vec<Span>, StoreError> {
-    let mut decoded = HashMap::with_capacity(blocks.len());
+fn decode_spans(
+    blocks: impl Iterator<Item = (trace_block::Model, Bytes)>,
+    places: &[(i64, i64)],
+) -> Result<Vec<Option<Span>>, StoreError> {
+    let mut decoded = HashMap::new();
     for (model, bytes) in blocks {
         decoded.insert(model.id, DecodedBlock::decode(model.id, model.codec, model.raw_bytes, &bytes)?);
     }
-    let span_at = |&(block, index): &(i64, i64)| {
-        let missing = || StoreError::Block { block, reason: "is missing".to_owned() };
-        let bytes = decoded.get(&block).ok_or_else(missing)?.span(index)?;
-        Ok(Span::decode(bytes)?)
+    let span_at = |(block, index): &(i64, i64)| {
+        let bytes = decoded.get(block).and_then(|block| block.span(*index));
+        Ok(bytes.map(Span::decode).transpose()?)
     };
     places.iter().map(span_at).collect()
 }
 
+/// Spans that their block does not hold must have been deleted in the meantime, rows and all; a row that is still there
+/// has lost its span.
+async fn check_deleted(
+    scoped: ScopedStore<'_>,
+    rows: impl Iterator<Item = &span::Model>,
+) -> Result<(), StoreError> {
+    let ids: Vec<i64> = rows.map(|row| row.id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let left = span::Entity::find()
+        .filter(span::Column::TenantId.eq(scoped.tenant))
+        .filter(span::Column::Id.is_in(ids))
+        .one(&scoped.store.read)
+        .await?;
+    match left {
+        None => Ok(()),
+        Some(row) => Err(StoreError::Block {
+            block: row.block_id,
+            reason: format!("holds no span {}", row.block_index),
+        }),
+    }
+}
+
 /// The blocks of a trace, oldest first.
-pub(crate) async fn blocks_of_trace(scoped: ScopedStore<'_>, trace_row: i64) -> Result<Vec<DecodedBlock>, StoreError> {
+pub(crate) async fn blocks_of_trace(
+    scoped: ScopedStore<'_>,
+    trace_row: i64,
+) -> Result<Vec<DecodedBlock>, StoreError> {
     let models = trace_block::Entity::find()
         .filter(trace_block::Column::TenantId.eq(scoped.tenant))
         .filter(trace_block::Column::TraceRowId.eq(trace_row))
@@ -58,7 +94,7 @@ pub(crate) async fn blocks_of_trace(scoped: ScopedStore<'_>, trace_row: i64) -> 
         .await?;
     let mut decoded = Vec::with_capacity(models.len());
     for model in models {
-        let (model, bytes) = with_bytes(scoped, model).await?;
+        let Some((model, bytes)) = with_bytes(scoped, model).await? else { continue };
         decoded.push(DecodedBlock::decode(model.id, model.codec, model.raw_bytes, &bytes)?);
     }
     Ok(decoded)
@@ -72,19 +108,35 @@ pub(crate) async fn fetch_block(
 ) -> Result<Option<(trace_block::Model, DecodedBlock)>, StoreError> {
     let found = trace_block::Entity::find_by_id((scoped.tenant, block)).one(connection).await?;
     let Some(model) = found else { return Ok(None) };
-    let (model, bytes) = with_bytes(scoped, model).await?;
+    let Some((model, bytes)) = with_bytes(scoped, model).await? else { return Ok(None) };
     let decoded = DecodedBlock::decode(model.id, model.codec, model.raw_bytes, &bytes)?;
     Ok(Some((model, decoded)))
 }
 
+/// A block with its bytes; `None` if it was deleted since its row was read.
+///
+/// An object is gone as soon as its block is rewritten or deleted, so a missing one sends us back to the row. That
+/// ends: a block is rewritten once for each of its spans at most.
 async fn with_bytes(
     scoped: ScopedStore<'_>,
     mut model: trace_block::Model,
-) -> Result<(trace_block::Model, Bytes), StoreError> {
-    let bytes = match (model.data.take(), model.object_key.as_deref()) {
-        (Some(data), _) => Bytes::from(data),
-        (None, Some(key)) => scoped.store.archive.get(key).await?,
-        (None, None) => return Err(StoreError::Block { block: model.id, reason: "has no content".to_owned() }),
-    };
-    Ok((model, bytes))
+) -> Result<Option<(trace_block::Model, Bytes)>, StoreError> {
+    loop {
+        let Some(key) = &model.object_key else {
+            let no_content = || StoreError::Block { block: model.id, reason: "has no content".to_owned() };
+            let data = model.data.take().ok_or_else(no_content)?;
+            return Ok(Some((model, Bytes::from(data))));
+        };
+        let missing = match scoped.store.archive.get(key).await {
+            Ok(bytes) => return Ok(Some((model, bytes))),
+            Err(error) if error.is_missing() => error,
+            Err(error) => return Err(error.into()),
+        };
+        let now = trace_block::Entity::find_by_id((scoped.tenant, model.id)).one(&scoped.store.read).await?;
+        match now {
+            None => return Ok(None),
+            Some(now) if now.object_key == model.object_key => return Err(missing.into()),
+            Some(now) => model = now,
+        }
+    }
 }

@@ -78,7 +78,10 @@ pub(super) fn group_by_trace(spans: Vec<Arc<PreparedSpan>>) -> Result<Vec<TraceB
     groups.into_iter().map(|spans| trace_batch(spans, &mut encoder)).collect()
 }
 
-fn trace_batch(spans: Vec<(usize, Arc<PreparedSpan>)>, encoder: &mut BlockEncoder) -> Result<TraceBatch, StoreError> {
+fn trace_batch(
+    spans: Vec<(usize, Arc<PreparedSpan>)>,
+    encoder: &mut BlockEncoder,
+) -> Result<TraceBatch, StoreError> {
     let (_, first) = &spans[0];
     Ok(TraceBatch {
         trace_id: first.trace_id,

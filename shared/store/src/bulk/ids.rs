@@ -15,8 +15,10 @@ pub(crate) async fn reserve_ids(
     }
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     if connection.get_database_backend() == DbBackend::Postgres {
-        let sql = "SELECT nextval(pg_get_serial_sequence($1, 'id')) AS id FROM generate_series(1, $2) ORDER BY 1";
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [table.into(), count.into()]);
+        let sql =
+            "SELECT nextval(pg_get_serial_sequence($1, 'id')) AS id FROM generate_series(1, $2) ORDER BY 1";
+        let statement =
+            Statement::from_sql_and_values(DbBackend::Postgres, sql, [table.into(), count.into()]);
         let rows = connection.query_all_raw(statement).await?;
         return Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?);
     }

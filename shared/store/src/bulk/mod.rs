@@ -6,10 +6,10 @@
 
 mod batch;
 mod ids;
+mod owners;
 mod roll_up;
 mod row_set;
 mod rows;
-mod owners;
 
 use std::sync::Arc;
 
@@ -34,7 +34,8 @@ impl ScopedStore<'_> {
         let received = spans.len();
         let grouping = tokio::task::spawn_blocking(move || group_by_trace(spans));
         let traces = grouping.await.map_err(|error| StoreError::Interrupted(error.to_string()))??;
-        let mut write = SpanWrite { scoped: self, transaction: self.store.begin().await?, objects: Vec::new() };
+        let mut write =
+            SpanWrite { scoped: self, transaction: self.store.begin().await?, objects: Vec::new() };
         match write.run(traces).await {
             Ok(inserted) => {
                 write.transaction.commit().await?;
@@ -69,14 +70,15 @@ impl SpanWrite<'_> {
     }
 
     async fn undo(self) {
-        // The first error is the one to report; SQLite and Postgres roll back a lost transaction by themselves.
-        if let Err(error) = self.transaction.rollback().await {
-            tracing::warn!(%error, "a failed batch could not be rolled back");
-        }
+        // Objects first: on SQLite the next batch gets the same block ids, and with them the same keys.
         for key in self.objects {
             if let Err(error) = self.scoped.store.archive.delete(&key).await {
                 tracing::warn!(%error, "an object of a failed batch stays behind");
             }
+        }
+        // The first error is the one to report; SQLite and Postgres roll back a lost transaction by themselves.
+        if let Err(error) = self.transaction.rollback().await {
+            tracing::warn!(%error, "a failed batch could not be rolled back");
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use sea_orm::Value;
+use sea_orm::{ConnectionTrait as _, DbBackend, Value};
 
+use super::SpanWrite;
 use super::batch::TraceBatch;
 use super::ids::reserve_ids;
 use super::roll_up::RollUp;
 use super::row_set::{ColumnType, RowSet};
-use super::SpanWrite;
 use crate::error::StoreError;
 
 const NAMES: &[(&str, ColumnType)] = &[("name", ColumnType::Text)];
@@ -30,9 +30,15 @@ impl SpanWrite<'_> {
         Ok(())
     }
 
+    /// On Postgres these rows are held until the commit, so that nobody deletes a project while it gets a trace.
     async fn project_rows(&self, names: &[&str]) -> Result<HashMap<String, i64>, StoreError> {
-        let sql = "SELECT p.name, p.id FROM v CROSS JOIN projects p WHERE p.tenant_id = {0} AND p.name = v.name";
-        self.rows_by_name(names, sql).await
+        let hold = match self.transaction.get_database_backend() {
+            DbBackend::Postgres => "FOR KEY SHARE OF p",
+            _ => "",
+        };
+        let sql =
+            "SELECT p.name, p.id FROM v CROSS JOIN projects p WHERE p.tenant_id = {0} AND p.name = v.name";
+        self.rows_by_name(names, &format!("{sql} {hold}")).await
     }
 
     async fn rows_by_name(&self, names: &[&str], sql: &str) -> Result<HashMap<String, i64>, StoreError> {
@@ -44,10 +50,11 @@ impl SpanWrite<'_> {
 
     async fn insert_projects(&self, names: &[&str]) -> Result<(), StoreError> {
         const COLUMNS: &[(&str, ColumnType)] = &[("id", ColumnType::BigInt), ("name", ColumnType::Text)];
-        let mut rows = RowSet::new(COLUMNS, names.len());
-        for (id, name) in reserve_ids(&self.transaction, "projects", names.len()).await?.into_iter().zip(names) {
-            rows.push([id.into(), (*name).into()]);
-        }
+        let ids = reserve_ids(&self.transaction, "projects", names.len()).await?;
+        let mut new: Vec<(i64, &str)> = ids.into_iter().zip(names.iter().copied()).collect();
+        new.sort_unstable_by_key(|(_, name)| *name); // all writers insert in the same order, or they may lock each other out
+        let mut rows = RowSet::new(COLUMNS, new.len());
+        new.into_iter().for_each(|(id, name)| rows.push([id.into(), name.into()]));
         let sql = "INSERT INTO projects (tenant_id, id, name, created_at) SELECT {0}, v.id, v.name, {1} FROM v WHERE true \
                    ON CONFLICT DO NOTHING";
         let now = self.scoped.store.now();
@@ -60,9 +67,9 @@ impl SpanWrite<'_> {
         let unbound = || traces.iter().filter(|trace| trace.session_row.is_none());
         let names = distinct(unbound().filter_map(TraceBatch::session_id));
         let mut known = self.session_rows(&names).await?;
-        let missing: Vec<&TraceBatch> = first_of_each_session(unbound().filter(|trace| {
-            trace.session_id().is_some_and(|session| !known.contains_key(session))
-        }));
+        let missing: Vec<&TraceBatch> = first_of_each_session(
+            unbound().filter(|trace| trace.session_id().is_some_and(|session| !known.contains_key(session))),
+        );
         if !missing.is_empty() {
             let names: Vec<&str> = missing.iter().filter_map(|trace| trace.session_id()).collect();
             self.insert_sessions(&missing).await?;
@@ -90,8 +97,10 @@ impl SpanWrite<'_> {
             ("end_time", ColumnType::BigInt),
         ];
         let ids = reserve_ids(&self.transaction, "sessions", first_traces.len()).await?;
-        let mut rows = RowSet::new(COLUMNS, first_traces.len());
-        for (id, trace) in ids.into_iter().zip(first_traces) {
+        let mut new: Vec<_> = ids.into_iter().zip(first_traces).collect();
+        new.sort_unstable_by_key(|(_, trace)| trace.session_id()); // see `insert_projects`
+        let mut rows = RowSet::new(COLUMNS, new.len());
+        for (id, trace) in new {
             let added = trace.added();
             let session: Value = trace.session_id().unwrap_or_default().into();
             rows.push([id.into(), trace.project_row.into(), session, added.start.into(), added.end.into()]);
@@ -103,10 +112,13 @@ impl SpanWrite<'_> {
         Ok(())
     }
 
-    /// A session spans its traces.
+    /// A session spans its traces. One that is gone was deleted after it was looked up.
     async fn extend_sessions(&self, traces: &[TraceBatch]) -> Result<(), StoreError> {
-        const COLUMNS: &[(&str, ColumnType)] =
-            &[("id", ColumnType::BigInt), ("start_time", ColumnType::BigInt), ("end_time", ColumnType::BigInt)];
+        const COLUMNS: &[(&str, ColumnType)] = &[
+            ("id", ColumnType::BigInt),
+            ("start_time", ColumnType::BigInt),
+            ("end_time", ColumnType::BigInt),
+        ];
         let mut ranges: HashMap<i64, RollUp> = HashMap::new();
         for trace in traces {
             let Some(session) = trace.session_row else { continue };
@@ -115,14 +127,17 @@ impl SpanWrite<'_> {
         }
         let mut rows = RowSet::new(COLUMNS, ranges.len());
         let mut ranges: Vec<_> = ranges.into_iter().collect();
+        let sessions = ranges.len() as u64;
         ranges.sort_unstable_by_key(|(session, _)| *session);
-        ranges.into_iter().for_each(|(id, range)| rows.push([id.into(), range.start.into(), range.end.into()]));
+        ranges
+            .into_iter()
+            .for_each(|(id, range)| rows.push([id.into(), range.start.into(), range.end.into()]));
         let sql = "UPDATE sessions SET \
                    start_time = CASE WHEN v.start_time < sessions.start_time THEN v.start_time ELSE sessions.start_time END, \
                    end_time = CASE WHEN v.end_time > sessions.end_time THEN v.end_time ELSE sessions.end_time END \
                    FROM v WHERE sessions.tenant_id = {0} AND sessions.id = v.id";
-        rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
-        Ok(())
+        let extended = rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
+        if extended < sessions { Err(StoreError::LostRace) } else { Ok(()) }
     }
 }
 

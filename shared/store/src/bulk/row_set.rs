@@ -61,7 +61,8 @@ impl RowSet {
     ) -> Result<u64, StoreError> {
         let mut affected = 0;
         for statement in self.statements(connection.get_database_backend(), sql, parameters) {
-            affected += connection.execute_raw(statement).await.map(|result: ExecResult| result.rows_affected())?;
+            affected +=
+                connection.execute_raw(statement).await.map(|result: ExecResult| result.rows_affected())?;
         }
         Ok(affected)
     }
@@ -98,8 +99,14 @@ impl RowSet {
         if self.values.is_empty() {
             return None;
         }
-        let casts: Vec<String> = self.columns.iter().enumerate().map(|(index, (_, kind))| format!("${}::{}", index + 1, kind.postgres().0)).collect();
-        let sql = with_parameters(sql, parameters.len(), |index| format!("${}", self.columns.len() + index + 1));
+        let casts: Vec<String> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(index, (_, kind))| format!("${}::{}", index + 1, kind.postgres().0))
+            .collect();
+        let sql =
+            with_parameters(sql, parameters.len(), |index| format!("${}", self.columns.len() + index + 1));
         let sql = format!("WITH v ({}) AS (SELECT * FROM UNNEST({})) {sql}", self.names(), casts.join(", "));
         let rows = self.rows();
         let mut arrays: Vec<Vec<Value>> = self.columns.iter().map(|_| Vec::with_capacity(rows)).collect();
@@ -107,8 +114,15 @@ impl RowSet {
         for (index, value) in self.values.into_iter().enumerate() {
             arrays[index % width].push(value);
         }
-        let arrays = arrays.into_iter().zip(self.columns).map(|(array, (_, kind))| Value::Array(kind.postgres().1, Some(Box::new(array))));
-        Some(Statement::from_sql_and_values(DbBackend::Postgres, sql, arrays.chain(parameters.iter().cloned())))
+        let arrays = arrays
+            .into_iter()
+            .zip(self.columns)
+            .map(|(array, (_, kind))| Value::Array(kind.postgres().1, Some(Box::new(array))));
+        Some(Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            sql,
+            arrays.chain(parameters.iter().cloned()),
+        ))
     }
 
     fn chunks(self, sql: &str, parameters: &[Value]) -> Vec<Statement> {
@@ -120,7 +134,8 @@ impl RowSet {
         let mut statements = Vec::new();
         while left > 0 {
             let rows = LARGEST_CHUNK.min(1 << left.ilog2());
-            let sql = with_parameters(sql, parameters.len(), |index| format!("?{}", rows * width + index + 1));
+            let sql =
+                with_parameters(sql, parameters.len(), |index| format!("?{}", rows * width + index + 1));
             let sql = format!("WITH v ({names}) AS (VALUES {}) {sql}", vec![row.as_str(); rows].join(", "));
             let bound = values.by_ref().take(rows * width).chain(parameters.iter().cloned());
             statements.push(Statement::from_sql_and_values(DbBackend::Sqlite, sql, bound));

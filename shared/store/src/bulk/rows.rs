@@ -6,11 +6,11 @@ use bennu_domain::ids::{SpanId, TraceId};
 use bytes::Bytes;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Value};
 
+use super::SpanWrite;
 use super::batch::TraceBatch;
 use super::ids::reserve_ids;
 use super::roll_up::RollUp;
 use super::row_set::{ColumnType, RowSet};
-use super::SpanWrite;
 use crate::blocks::object_key;
 use crate::error::StoreError;
 
@@ -64,11 +64,15 @@ impl SpanWrite<'_> {
     pub(super) async fn drop_stored_spans(&self, traces: &mut [TraceBatch]) -> Result<(), StoreError> {
         let mut rows = RowSet::new(&[("trace_row_id", BigInt), ("span_id", ByteString)], 0);
         for trace in traces.iter().filter(|trace| trace.stored.is_some()) {
-            trace.spans.iter().for_each(|(_, span)| rows.push([trace.row.into(), span.span_id.as_bytes().into()]));
+            trace
+                .spans
+                .iter()
+                .for_each(|(_, span)| rows.push([trace.row.into(), span.span_id.as_bytes().into()]));
         }
         let sql = "SELECT s.trace_row_id, s.span_id FROM v CROSS JOIN spans s \
                    WHERE s.tenant_id = {0} AND s.trace_row_id = v.trace_row_id AND s.span_id = v.span_id";
-        let read = |row: QueryResult| Ok((row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<Vec<u8>>(1)?));
+        let read =
+            |row: QueryResult| Ok((row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<Vec<u8>>(1)?));
         let mut stored: HashMap<i64, HashSet<SpanId>> = HashMap::new();
         for (trace, span) in rows.query(&self.transaction, sql, &[self.tenant()], read).await? {
             stored.entry(trace).or_default().extend(SpanId::from_bytes(&span));
@@ -137,7 +141,15 @@ impl SpanWrite<'_> {
                 self.scoped.store.archive.put(&key, Bytes::from(std::mem::take(&mut data))).await?;
             }
             let (spans, raw_bytes) = (as_i64(trace.block.span_count), as_i64(trace.block.raw_bytes));
-            rows.push([id.into(), trace.row.into(), spans.into(), raw_bytes.into(), stored_bytes.into(), data.into(), key.into()]);
+            rows.push([
+                id.into(),
+                trace.row.into(),
+                spans.into(),
+                raw_bytes.into(),
+                stored_bytes.into(),
+                data.into(),
+                key.into(),
+            ]);
         }
         let sql = "INSERT INTO trace_blocks (tenant_id, id, trace_row_id, codec, span_count, raw_bytes, stored_bytes, data, \
                    object_key) SELECT {0}, v.id, v.trace_row_id, 1, v.span_count, v.raw_bytes, v.stored_bytes, \
@@ -167,7 +179,13 @@ impl SpanWrite<'_> {
         ];
         let mut placed: Vec<_> = traces
             .iter()
-            .flat_map(|trace| trace.spans.iter().enumerate().map(move |(index, (arrival, span))| (arrival, index, trace, span)))
+            .flat_map(|trace| {
+                trace
+                    .spans
+                    .iter()
+                    .enumerate()
+                    .map(move |(index, (arrival, span))| (arrival, index, trace, span))
+            })
             .collect();
         placed.sort_unstable_by_key(|(arrival, ..)| **arrival);
         let ids = reserve_ids(&self.transaction, "spans", placed.len()).await?;

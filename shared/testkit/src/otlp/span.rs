@@ -30,6 +30,12 @@ pub fn span(trace: u128, id: u64) -> SpanBuilder {
 }
 
 impl SpanBuilder {
+    /// The same span under another number.
+    pub fn identified(mut self, id: u64) -> Self {
+        self.span.span_id = span_id(id).as_bytes().to_vec();
+        self
+    }
+
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.span.name = name.into();
         self

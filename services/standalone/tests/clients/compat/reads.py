@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from corpus import Corpus
+from differences import DELIBERATE
 from sides import Probe
 
 import otlp
@@ -42,7 +43,6 @@ ATTRIBUTES = [
         "yes:true",
         'yes:"true"',
         "no:false",
-        "yes:1",
         "deep.er.key:well",
     ],
     *[
@@ -87,8 +87,8 @@ def service() -> Iterator[Probe]:
     yield Probe("GET unknown path", "GET", "/v1/no/such/page", deliberate="unknown path")
     for path in ("/healthz", "/v1/projects"):
         yield Probe("HEAD", "HEAD", path, deliberate="head")
+    yield Probe("method not served", "POST", "/v1/nothing", deliberate="unknown path")
     for method, path in (
-        ("POST", "/v1/nothing"),
         ("DELETE", "/v1/projects"),
         ("PATCH", "/v1/spans/x"),
         ("PUT", "/healthz"),
@@ -114,7 +114,8 @@ def projects(corpus: Corpus) -> Iterator[Probe]:
         yield Probe(listing, "GET", "/v1/projects", (named, ("include_experiment_projects", flag)))
     for query in BAD_PAGES:
         yield Probe(listing, "GET", "/v1/projects", tuple([named, *query]))
-    yield Probe(listing, "GET", "/v1/projects", (named, ("cursor", "VHJhY2U6MQ==")))
+    foreign = (named, ("cursor", "VHJhY2U6MQ=="))
+    yield Probe(listing, "GET", "/v1/projects", foreign, deliberate="cursor of another list")
     for name in [
         "default",
         *corpus.projects,
@@ -143,11 +144,14 @@ def every_project(corpus: Corpus) -> Iterator[Probe]:
 def peculiar(corpus: Corpus) -> Iterator[Probe]:
     for short, name in corpus.peculiar.items():
         at = f"/v1/projects/{name}"
-        spans = None if short == "echo" else short
-        trace_lists = None if short == "odd-kinds" else f"{short} traces"
-        yield Probe("GET spans", "GET", at + "/spans", deliberate=spans)
-        yield Probe("GET spans/otlpv1", "GET", at + "/spans/otlpv1", deliberate=spans)
-        yield Probe("GET traces", "GET", at + "/traces", (("order", "asc"),), deliberate=trace_lists)
+        for path, difference in (
+            ("spans", short),
+            ("spans/otlpv1", short),
+            ("traces", f"{short} traces"),
+            ("sessions", f"{short} sessions"),
+        ):
+            declared = difference if difference in DELIBERATE else None
+            yield Probe(f"GET {path}", "GET", f"{at}/{path}", deliberate=declared)
 
 
 def every_span(corpus: Corpus) -> Iterator[Probe]:
@@ -165,6 +169,10 @@ def span_filters(corpus: Corpus) -> Iterator[Probe]:
     for query in filter_queries(corpus):
         for list_name in ("spans", "spans/otlpv1"):
             yield Probe(f"GET {list_name}, filters", "GET", f"/v1/projects/{project}/{list_name}", tuple(query))
+    for deliberate, query in filters_that_differ(corpus):
+        for list_name in ("spans", "spans/otlpv1"):
+            at = f"/v1/projects/{project}/{list_name}"
+            yield Probe(f"GET {list_name}, filters", "GET", at, (query,), deliberate=deliberate)
 
 
 def filter_queries(corpus: Corpus) -> Iterator[list]:
@@ -173,13 +181,11 @@ def filter_queries(corpus: Corpus) -> Iterator[list]:
     for names in (["root"], ["lone", "orphan"], ["at home"]):
         yield [("trace_id", traces[name]) for name in names]
         yield [("span_id", ids[name]) for name in names]
-    yield [("trace_id", traces["root"].upper())]
-    yield [("span_id", ids["root"].upper())]
     for text in ("nonsense", "", "00", "zz" * 8):
         yield [("trace_id", text)]
         yield [("span_id", text)]
         yield [("parent_id", text)]
-    for parent in ("null", "NULL", "None", ids["root"], ids["tool"], ids["lone"], ids["root"].upper()):
+    for parent in ("null", "NULL", "None", ids["root"], ids["tool"], ids["lone"]):
         yield [("parent_id", parent)]
     yield [("parent_id", ids["root"]), ("parent_id", "null")]
     for names in (["chat"], ["chat", "tool"], ["CHAT"], ["cha"], [""], ["chat", "nobody"]):
@@ -201,8 +207,16 @@ def filter_queries(corpus: Corpus) -> Iterator[list]:
     yield [("unknown_parameter", "1")]
     yield from BAD_PAGES
     yield [("limit", "1001")]
-    yield [("cursor", "«Trace:" + traces["root"] + "»")]
     yield [("cursor", "«Span:" + traces["root"] + "/" + ids["tool"] + "»")]
+
+
+def filters_that_differ(corpus: Corpus) -> Iterator[tuple[str, tuple]]:
+    root = corpus.named["root"]
+    yield "upper-case ids", ("trace_id", otlp.hex_trace(root).upper())
+    yield "upper-case ids", ("span_id", otlp.hex_id(root).upper())
+    yield "upper-case ids", ("parent_id", otlp.hex_id(root).upper())
+    yield "boolean and number", ("attribute", "yes:1")
+    yield "cursor of another list", ("cursor", f"«Trace:{otlp.hex_trace(root)}»")
 
 
 def span_pages(corpus: Corpus) -> Iterator[Probe]:
@@ -273,8 +287,9 @@ def sessions(corpus: Corpus) -> Iterator[Probe]:
             for limit in (1, 2):
                 yield Probe("GET sessions, pages", "GET", at, (("limit", limit), *order), walk=True)
     at = f"/v1/projects/{corpus.project('sessions')}/sessions"
-    for query in [*BAD_PAGES, [("order", "up")], [("cursor", "VHJhY2U6MQ==")]]:
+    for query in [*BAD_PAGES, [("order", "up")]]:
         yield Probe(listing, "GET", at, tuple(query))
+    yield Probe(listing, "GET", at, (("cursor", "VHJhY2U6MQ=="),), deliberate="cursor of another list")
     for name in ("talk", "plain", "trimmed", "late", "ignored", "nobody", "crowd 0"):
         session = corpus.session(name)
         yield Probe("GET session", "GET", f"/v1/sessions/{session}")

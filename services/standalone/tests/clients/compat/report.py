@@ -21,15 +21,16 @@ class Report:
     def compare(self, probe: Probe, reference: Answer, bennu: Answer) -> None:
         promise = None if self.against_itself or probe.deliberate is None else DELIBERATE[probe.deliberate]
         paths = parting(vars(reference), vars(bennu))
-        if promise is not None and kept(promise, bennu):
+        broken = promise is not None and not kept(promise, bennu)
+        if not broken and not paths:
+            self.count(probe.endpoint, "equal")
+        elif not broken and promise is not None:
             self.used[probe.deliberate] += 1
             self.count(probe.endpoint, "deliberate")
-        elif promise is None and not paths:
-            self.count(probe.endpoint, "equal")
         else:
             self.count(probe.endpoint, "different")
-            broken = [f"promised instead: {promise.reason}"] if promise else []
-            self.different.append((probe.endpoint, str(probe), broken + paths))
+            promised = [f"promised instead: {promise.reason}"] if promise else []
+            self.different.append((probe.endpoint, str(probe), promised + paths))
 
     def state(self, endpoint: str, about: str, holds: bool, otherwise: str) -> None:
         """A comparison with a promise instead of an answer."""
@@ -42,7 +43,12 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        return not self.different
+        return not self.different and not self.outdated
+
+    @property
+    def outdated(self) -> list[str]:
+        """Declared differences that nothing showed."""
+        return [] if self.against_itself else [name for name in DELIBERATE if not self.used[name]]
 
     def print(self, shown: int) -> None:
         for _endpoint, request, paths in self.different[:shown]:
@@ -61,6 +67,8 @@ class Report:
             print("\ndeliberate differences")
         for name, times in self.used.items():
             print(f"  {times:3} × {DELIBERATE[name].reason}")
+        for name in self.outdated:
+            print(f"  declared, but equal: {name}")
 
     def print_table(self) -> None:
         outcomes = ("equal", "deliberate", "different")

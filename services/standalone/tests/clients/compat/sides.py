@@ -168,9 +168,12 @@ class Side:
             return {key: self.normalised(value, key) for key, value in node.items()}
         if isinstance(node, list):
             items = [self.normalised(item) for item in node]
-            return sorted(items, key=key_of_pair) if all(is_pair(item) for item in items) else items
+            return by_key(items) if all(is_pair(item) for item in items) else items
         if isinstance(node, str) and name in ("id", "project_id"):
             return self.keys.get(node, f"{type_of_global_id(node)}:?")
+        if name.endswith("_unix_nano"):
+            # The reference computes them as doubles, up to 512 ns off; stored are whole microseconds.
+            return round(node, -3)
         if name == "next_cursor":
             return None if node is None else "more"
         return node
@@ -191,8 +194,12 @@ def natural_key(node: dict, trace_id: str) -> str | None:
 
 
 def validation(body):
-    """What clients can rely on in a validation error; the wording is each server's own."""
-    return [{part: problem.get(part) for part in ("type", "loc", "input")} for problem in body.get("detail", [])]
+    """What clients can rely on in a validation error; the wording, `ctx.error` included, is each server's own."""
+    return [
+        {part: problem.get(part) for part in ("type", "loc", "input")}
+        | {"ctx": {name: value for name, value in problem.get("ctx", {}).items() if name != "error"}}
+        for problem in body.get("detail", [])
+    ]
 
 
 def type_of_global_id(text: str) -> str:
@@ -207,8 +214,11 @@ def is_pair(item) -> bool:
     return isinstance(item, dict) and set(item) == {"key", "value"}
 
 
-def key_of_pair(item: dict) -> str:
-    return json.dumps(item, sort_keys=True)
+def by_key(pairs: list[dict]) -> list[dict]:
+    """In order of their keys. Of equal ones the last stays, as in the dictionary a client makes of them: OTLP wants
+    keys to be unique, but the reference repeats one that stands both nested and dotted."""
+    unique = {pair["key"]: pair for pair in pairs}
+    return [unique[key] for key in sorted(unique)]
 
 
 def quoted(path: str) -> str:

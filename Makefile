@@ -1,0 +1,64 @@
+# Everything there is to do with this repository. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check unit clients compat bench lint fmt deny openapi settings prerequisites
+
+CARGO ?= cargo
+BENNU := target/release/bennu
+CLIENTS := services/standalone/tests/clients/run.py
+REFERENCE := .venv/reference/bin/phoenix
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build Bennu and run it: ports 6006 (HTTP) and 4317 (gRPC), data in ~/.bennu
+	@deploy/prerequisites.sh build
+	$(CARGO) build --release --package bennu-standalone
+	exec $(BENNU) serve
+
+test: ## Run every check and every test; installs what is missing
+	@deploy/prerequisites.sh test
+	$(MAKE) lint deny unit clients
+	@echo "all tests passed"
+
+check: ## Type-check everything, the quickest feedback
+	$(CARGO) check --workspace --all-targets
+
+unit: ## Run the Rust tests, with throw-away servers
+	$(CARGO) build --package bennu-standalone --package bennu-testkit
+	target/debug/with-servers $(CARGO) test --workspace
+
+clients: ## Run the tests with the official clients, and those against the reference server
+	$(CARGO) build --package bennu-standalone
+	python3 $(CLIENTS) all
+
+compat: ## Compare the answers of Bennu with those of the reference server
+	$(CARGO) build --package bennu-standalone
+	python3 $(CLIENTS) compat
+
+bench: ## Measure Bennu and the reference server side by side (about five minutes)
+	@deploy/prerequisites.sh test
+	$(CARGO) build --release --package bennu-standalone --package bennu-loadtests
+	python3 $(CLIENTS) reference
+	target/release/bench --bennu $(BENNU) --reference $(REFERENCE)
+
+lint: ## Check format and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+deny: ## Check licences and sources of the dependencies
+	$(CARGO) deny --offline check licenses bans sources
+
+openapi: ## Write docs/openapi.json
+	$(CARGO) run --quiet --package bennu-standalone -- openapi > docs/openapi.json
+
+settings: ## Write the settings into README.md
+	$(CARGO) run --quiet --package bennu-standalone -- settings > target/settings.md
+	sed -i -e '/settings:begin/,/settings:end/{/settings:begin/!{/settings:end/!d}}' -e '/settings:begin/r target/settings.md' README.md
+
+prerequisites: ## Install what building and testing need
+	@deploy/prerequisites.sh test

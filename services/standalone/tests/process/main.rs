@@ -1,0 +1,23 @@
+//! The process as its operators and clients meet it: the real program on free loopback ports.
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of it is test code; the lint's exception covers only test functions"
+)]
+
+mod bennu;
+mod grpc;
+mod http;
+mod ledger;
+mod rows;
+mod senders;
+mod stored;
+mod traffic;
+
+mod documents;
+mod drop_in;
+mod kill_nine;
+mod open_api;
+mod overload;
+mod probes;
+mod root_path;
+mod shutdown;

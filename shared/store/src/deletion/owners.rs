@@ -1,0 +1,111 @@
+//! Sessions and projects are deleted with their traces, while writers may be adding more.
+//!
+//! A writer holds the rows of the projects and sessions that it gives traces to. So once the owner's row is deleted, no
+//! further trace can join it, and it is enough to look whether one did just before; then it all begins again.
+
+use bennu_domain::ids::{ProjectId, SessionRowId};
+use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::{ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+
+use crate::entities::{project, session, trace};
+use crate::error::StoreError;
+use crate::store::ScopedStore;
+
+/// Each attempt takes all traces that are there; only a trace that is new in the moment between fails it.
+const ATTEMPTS: usize = 20;
+/// Sessions named in one statement; SQLite allows 32,766 parameters.
+const SESSIONS_A_STATEMENT: usize = 500;
+
+impl ScopedStore<'_> {
+    /// Deletes a session with all its traces, of whatever project. `false` if there is no such session.
+    pub async fn delete_session(self, id: SessionRowId) -> Result<bool, StoreError> {
+        let of_session = trace::Column::SessionRowId.eq(id.0);
+        for _ in 0..ATTEMPTS {
+            self.delete_traces(of_session.clone()).await?;
+            let transaction = self.store.begin().await?;
+            let deleted = session::Entity::delete_by_id((self.tenant, id.0)).exec(&transaction).await?;
+            if self.has_trace(&transaction, of_session.clone()).await? {
+                transaction.rollback().await?;
+                continue;
+            }
+            transaction.commit().await?;
+            self.store.forget_deleted_pages().await?;
+            return Ok(deleted.rows_affected > 0);
+        }
+        Err(StoreError::LostRace)
+    }
+
+    /// Deletes a project with its traces and sessions. `false` if there is no such project.
+    pub async fn delete_project(self, id: ProjectId) -> Result<bool, StoreError> {
+        let of_project = trace::Column::ProjectId.eq(id.0);
+        for _ in 0..ATTEMPTS {
+            self.delete_traces(of_project.clone()).await?;
+            let transaction = self.store.begin().await?;
+            let sessions = self.release_traces_of_sessions(&transaction, id).await?;
+            let deleted = project::Entity::delete_by_id((self.tenant, id.0)).exec(&transaction).await?;
+            session::Entity::delete_many()
+                .filter(session::Column::TenantId.eq(self.tenant))
+                .filter(session::Column::ProjectId.eq(id.0))
+                .exec(&transaction)
+                .await?;
+            let mut joined = self.has_trace(&transaction, of_project.clone()).await?;
+            for some in sessions.chunks(SESSIONS_A_STATEMENT) {
+                joined |= self.has_trace(&transaction, of_sessions(some)).await?;
+            }
+            if joined {
+                transaction.rollback().await?;
+                continue;
+            }
+            transaction.commit().await?;
+            self.store.forget_deleted_pages().await?;
+            return Ok(deleted.rows_affected > 0);
+        }
+        Err(StoreError::LostRace)
+    }
+
+    /// Traces of other projects that joined a session of this one are in none from now on. Answers the sessions.
+    async fn release_traces_of_sessions(
+        self,
+        transaction: &DatabaseTransaction,
+        project: ProjectId,
+    ) -> Result<Vec<i64>, StoreError> {
+        let sessions: Vec<i64> = session::Entity::find()
+            .select_only()
+            .column(session::Column::Id)
+            .filter(session::Column::TenantId.eq(self.tenant))
+            .filter(session::Column::ProjectId.eq(project.0))
+            .into_tuple()
+            .all(transaction)
+            .await?;
+        for some in sessions.chunks(SESSIONS_A_STATEMENT) {
+            trace::Entity::update_many()
+                .col_expr(trace::Column::SessionRowId, Expr::value(Option::<i64>::None))
+                .filter(trace::Column::TenantId.eq(self.tenant))
+                .filter(of_sessions(some))
+                .exec(transaction)
+                .await?;
+        }
+        Ok(sessions)
+    }
+
+    async fn has_trace(
+        self,
+        transaction: &DatabaseTransaction,
+        which: SimpleExpr,
+    ) -> Result<bool, StoreError> {
+        let found: Option<i64> = trace::Entity::find()
+            .select_only()
+            .column(trace::Column::Id)
+            .filter(trace::Column::TenantId.eq(self.tenant))
+            .filter(which)
+            .limit(1)
+            .into_tuple()
+            .one(transaction)
+            .await?;
+        Ok(found.is_some())
+    }
+}
+
+fn of_sessions(sessions: &[i64]) -> SimpleExpr {
+    trace::Column::SessionRowId.is_in(sessions.iter().copied())
+}

@@ -1,0 +1,104 @@
+//! One span is deleted.
+
+use bennu_domain::ids::SpanRowId;
+use bennu_domain::kind::StatusCode;
+use bytes::Bytes;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
+    QueryFilter as _, QuerySelect as _, Set,
+};
+
+use crate::blocks::{BlockEncoder, fetch_block, object_key};
+use crate::entities::{span, trace};
+use crate::error::StoreError;
+use crate::store::ScopedStore;
+
+impl ScopedStore<'_> {
+    /// Deletes one span; its children become orphans, and the last span of a trace takes the trace with it.
+    /// `false` if there is no such span.
+    pub async fn delete_span(self, id: SpanRowId) -> Result<bool, StoreError> {
+        let transaction = self.store.begin().await?;
+        let found = span::Entity::find_by_id((self.tenant, id.0)).one(&transaction).await?;
+        let Some(row) = found else { return Ok(false) };
+        let trace = trace::Entity::find_by_id((self.tenant, row.trace_row_id))
+            .lock_exclusive()
+            .one(&transaction)
+            .await?;
+        let Some(trace) = trace else { return Ok(false) };
+        let deleted = span::Entity::delete_by_id((self.tenant, row.id)).exec(&transaction).await?;
+        if deleted.rows_affected == 0 {
+            return Ok(false); // somebody else deleted it while this one waited for the trace
+        }
+        let objects = if trace.span_count > 1 {
+            self.subtract_from_trace(&transaction, &row).await?;
+            self.cut_from_block(&transaction, &row).await?
+        } else {
+            self.delete_trace_rows(&transaction, &[trace.id]).await?
+        };
+        transaction.commit().await?;
+        self.finish_delete(objects).await?;
+        Ok(true)
+    }
+
+    /// Takes the span out of its trace's sums; its times stay as they are.
+    async fn subtract_from_trace(
+        self,
+        transaction: &impl ConnectionTrait,
+        row: &span::Model,
+    ) -> Result<(), StoreError> {
+        let less = |column: trace::Column, amount: i64| Expr::col(column).sub(amount);
+        let is_error = row.status == StatusCode::Error.code();
+        trace::Entity::update_many()
+            .col_expr(trace::Column::SpanCount, less(trace::Column::SpanCount, 1))
+            .col_expr(trace::Column::ErrorCount, less(trace::Column::ErrorCount, i64::from(is_error)))
+            .col_expr(trace::Column::PromptTokens, less(trace::Column::PromptTokens, row.prompt_tokens))
+            .col_expr(
+                trace::Column::CompletionTokens,
+                less(trace::Column::CompletionTokens, row.completion_tokens),
+            )
+            .filter(trace::Column::TenantId.eq(self.tenant))
+            .filter(trace::Column::Id.eq(row.trace_row_id))
+            .exec(transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// Rewrites the span's block without it; answers the object that is no longer needed.
+    async fn cut_from_block(
+        self,
+        transaction: &impl ConnectionTrait,
+        row: &span::Model,
+    ) -> Result<Vec<String>, StoreError> {
+        let Some((model, block)) = fetch_block(self, transaction, row.block_id).await? else {
+            return Ok(Vec::new());
+        };
+        let old_object = model.object_key.clone();
+        let mut rewritten = model.clone().into_active_model();
+        match block.without(row.block_index) {
+            None => {
+                rewritten.delete(transaction).await?;
+            }
+            Some(rest) => {
+                let encoded = BlockEncoder::new()?.compress(&rest)?;
+                rewritten.span_count = Set(i64::try_from(encoded.span_count).unwrap_or(i64::MAX));
+                rewritten.raw_bytes = Set(i64::try_from(encoded.raw_bytes).unwrap_or(i64::MAX));
+                rewritten.stored_bytes = Set(i64::try_from(encoded.compressed.len()).unwrap_or(i64::MAX));
+                if let Some(old) = &old_object {
+                    let key = next_revision(self.tenant, model.id, old);
+                    self.store.archive.put(&key, Bytes::from(encoded.compressed)).await?;
+                    rewritten.object_key = Set(Some(key));
+                } else {
+                    rewritten.data = Set(Some(encoded.compressed));
+                }
+                rewritten.update(transaction).await?;
+            }
+        }
+        Ok(old_object.into_iter().collect())
+    }
+}
+
+fn next_revision(tenant: i64, block: i64, key: &str) -> String {
+    let revision: u32 = key.rsplit_once('.').and_then(|(_, revision)| revision.parse().ok()).unwrap_or(0);
+    object_key(tenant, block, revision.wrapping_add(1))
+}

@@ -1,0 +1,100 @@
+//! Whole traces are deleted, many at a time.
+
+use bennu_domain::ids::TraceRowId;
+use sea_orm::sea_query::{Query, SimpleExpr};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
+
+use crate::entities::{span, trace, trace_block};
+use crate::error::StoreError;
+use crate::store::ScopedStore;
+
+/// Traces deleted in one transaction: bounds how long writers wait behind a large delete.
+const TRACES_A_TRANSACTION: usize = 500;
+
+impl ScopedStore<'_> {
+    /// `false` if there is no such trace. Its session stays.
+    pub async fn delete_trace(self, id: TraceRowId) -> Result<bool, StoreError> {
+        Ok(self.delete_traces(trace::Column::Id.eq(id.0)).await? > 0)
+    }
+
+    /// Deletes every trace that fits, some at a time; answers how many there were.
+    pub(super) async fn delete_traces(self, which: SimpleExpr) -> Result<usize, StoreError> {
+        let mut deleted = 0;
+        loop {
+            let transaction = self.store.begin().await?;
+            let some = self.lock_some(&transaction, which.clone()).await?;
+            let objects = self.delete_trace_rows(&transaction, &some).await?;
+            transaction.commit().await?;
+            self.finish_delete(objects).await?;
+            deleted += some.len();
+            if some.len() < TRACES_A_TRANSACTION {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    /// Some are chosen in whatever order is cheap, and then locked in the order in which writers lock.
+    async fn lock_some(
+        self,
+        transaction: &DatabaseTransaction,
+        which: SimpleExpr,
+    ) -> Result<Vec<i64>, StoreError> {
+        let some = Query::select()
+            .column(trace::Column::Id)
+            .from(trace::Entity)
+            .and_where(trace::Column::TenantId.eq(self.tenant))
+            .and_where(which)
+            .limit(TRACES_A_TRANSACTION as u64)
+            .to_owned();
+        let ids = trace::Entity::find()
+            .select_only()
+            .column(trace::Column::Id)
+            .filter(trace::Column::TenantId.eq(self.tenant))
+            .filter(trace::Column::Id.in_subquery(some))
+            .order_by_asc(trace::Column::TraceId)
+            .lock_exclusive()
+            .into_tuple()
+            .all(transaction)
+            .await?;
+        Ok(ids)
+    }
+
+    /// Deletes traces with their spans and blocks; answers the keys of their objects.
+    pub(super) async fn delete_trace_rows(
+        self,
+        transaction: &impl ConnectionTrait,
+        ids: &[i64],
+    ) -> Result<Vec<String>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let objects = trace_block::Entity::find()
+            .select_only()
+            .column(trace_block::Column::ObjectKey)
+            .filter(trace_block::Column::TenantId.eq(self.tenant))
+            .filter(trace_block::Column::TraceRowId.is_in(ids.iter().copied()))
+            .filter(trace_block::Column::ObjectKey.is_not_null())
+            .into_tuple()
+            .all(transaction)
+            .await?;
+        span::Entity::delete_many()
+            .filter(span::Column::TenantId.eq(self.tenant))
+            .filter(span::Column::TraceRowId.is_in(ids.iter().copied()))
+            .exec(transaction)
+            .await?;
+        trace_block::Entity::delete_many()
+            .filter(trace_block::Column::TenantId.eq(self.tenant))
+            .filter(trace_block::Column::TraceRowId.is_in(ids.iter().copied()))
+            .exec(transaction)
+            .await?;
+        trace::Entity::delete_many()
+            .filter(trace::Column::TenantId.eq(self.tenant))
+            .filter(trace::Column::Id.is_in(ids.iter().copied()))
+            .exec(transaction)
+            .await?;
+        Ok(objects)
+    }
+}

@@ -1,0 +1,29 @@
+//! The behaviour of the store, on SQLite and on Postgres.
+//!
+//! `make test`, or `cargo run -p bennu-testkit --bin with-servers -- cargo test -p bennu-store`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy knows only functions marked as tests, not their helpers
+
+mod support;
+
+mod delete_span;
+mod deletion;
+mod errors;
+mod facets;
+mod forgetting;
+mod large_blocks;
+mod lossless;
+mod narrowing;
+mod order_of_arrival;
+mod owners;
+mod projects;
+mod reopening;
+mod repetition;
+mod roll_ups;
+mod session_pages;
+mod span_filters;
+mod span_pages;
+mod tenants;
+mod trace_pages;
+mod two_writers;
+mod zz_explain;
