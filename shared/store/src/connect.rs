@@ -86,7 +86,7 @@ fn sqlite_pragmas(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full) // a commit is on the disk when it returns
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("cache_size", "-16384") // KiB a connection
-        .pragma("wal_autocheckpoint", "4000") // pages: 32 MiB between checkpoints spreads their cost
+        .pragma("wal_autocheckpoint", "4000") // pages: 16 MiB between checkpoints spreads their cost
         .pragma("journal_size_limit", "67108864") // gives the disk back after a burst
         .pragma("secure_delete", "on") // what is deleted is overwritten
         .pragma("temp_store", "memory")

@@ -1,5 +1,6 @@
 //! Spans made ready for writing: decoded and projected onto their row, away from the writer's thread.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -11,6 +12,9 @@ use bennu_domain::project::ProjectName;
 use bennu_domain::span::{Span, SpanError, TokenCounts};
 use bennu_domain::time::Timestamp;
 use bytes::Bytes;
+
+use crate::blocks::{BlockEncoder, EncodedBlock};
+use crate::error::StoreError;
 
 /// Names are cut in the row, which only narrows filters and feeds lists of spans; the block keeps them whole.
 pub(crate) const NAME_BYTES: usize = 256;
@@ -38,6 +42,8 @@ pub struct PreparedSpan {
     pub tokens: TokenCounts,
     pub session_id: Option<String>,
     pub facets: Facets,
+    /// The spans of its trace in the same request, compressed: the work of other threads than the writer's.
+    pub(crate) block: Arc<EncodedBlock>,
 }
 
 /// Why a request cannot be prepared; the edge has checked it, so this is a fault on the way.
@@ -47,6 +53,8 @@ pub enum PrepareError {
     Otlp(#[from] OtlpError),
     #[error(transparent)]
     Span(#[from] SpanError),
+    #[error(transparent)]
+    Block(#[from] StoreError),
 }
 
 impl PreparedSpan {
@@ -60,6 +68,7 @@ impl PreparedSpan {
                 prepared.push(Self::new(&project, &origin, bytes)?);
             }
         }
+        compress_by_trace(&mut prepared)?;
         Ok(prepared)
     }
 
@@ -80,8 +89,24 @@ impl PreparedSpan {
             tokens: bounded(span.token_counts().unwrap_or_default()),
             session_id: span.session_id().map(|id| storable_session_id(&id)),
             facets: Facets::of(&span.attributes),
+            block: Arc::default(),
         })
     }
+}
+
+fn compress_by_trace(spans: &mut [PreparedSpan]) -> Result<(), StoreError> {
+    let mut places: HashMap<TraceId, Vec<usize>> = HashMap::new();
+    for (place, span) in spans.iter().enumerate() {
+        places.entry(span.trace_id).or_default().push(place);
+    }
+    let mut encoder = BlockEncoder::new()?;
+    for places in places.into_values() {
+        let block = Arc::new(encoder.encode(places.iter().map(|place| &spans[*place]))?);
+        for place in places {
+            spans[place].block = Arc::clone(&block);
+        }
+    }
+    Ok(())
 }
 
 /// A session id as rows have it.

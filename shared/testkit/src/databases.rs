@@ -30,7 +30,6 @@ pub fn sqlite() -> SqliteFile {
 /// # Panics
 /// Without a server: a test that asks for Postgres must not pass without it.
 pub async fn postgres() -> String {
-    static CREATED: AtomicU32 = AtomicU32::new(0);
     let server = std::env::var(postgres::URL_VARIABLE).unwrap_or_else(|_| {
         panic!(
             "{} is not set: this test needs a Postgres server. Run `make test`, or \
@@ -38,6 +37,12 @@ pub async fn postgres() -> String {
             postgres::URL_VARIABLE
         )
     });
+    postgres_on(&server).await
+}
+
+/// Like [`postgres`], on a server of one's own.
+pub async fn postgres_on(server: &str) -> String {
+    static CREATED: AtomicU32 = AtomicU32::new(0);
     let name = format!("test_{}_{}", std::process::id(), CREATED.fetch_add(1, Ordering::SeqCst));
     let connection =
         Database::connect(format!("{server}/postgres")).await.expect("a connection to the test server");

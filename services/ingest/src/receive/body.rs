@@ -54,6 +54,9 @@ const BODY_TIME: Duration = Duration::from_secs(60);
 /// Room that the output grows by at least.
 const SMALLEST_GROWTH: usize = 16 * 1024;
 
+/// Few bodies are larger.
+const LARGE_OUTPUT: usize = 4 * 1024 * 1024;
+
 /// Reads a body of at most `limit` bytes, on the wire as well as inflated, and holds its share of the budget.
 pub async fn read_body(
     mut payload: web::Payload,
@@ -152,7 +155,8 @@ impl Inflater {
         Ok(())
     }
 
-    /// Doubles the output, but never far beyond the limit: one byte more shows that the limit is passed.
+    /// Doubles the output, and reserves all there may be once it is large: memory that is never written to costs nothing,
+    /// while moving a large output to a larger place holds it twice.
     fn make_room(&mut self) -> Result<(), BodyFault> {
         if self.output.len() < self.output.capacity() {
             return Ok(());
@@ -160,8 +164,13 @@ impl Inflater {
         if self.output.len() > self.limit {
             return Err(BodyFault::TooLarge { limit: self.limit });
         }
-        let doubled = (self.output.capacity() * 2).max(SMALLEST_GROWTH).min(self.limit + 1);
-        self.output.reserve_exact(doubled - self.output.len());
+        // One byte more than the limit shows that it is passed.
+        let largest = self.limit + 1;
+        let capacity = match self.output.capacity() {
+            LARGE_OUTPUT.. => largest,
+            small => (small * 2).max(SMALLEST_GROWTH).min(largest),
+        };
+        self.output.reserve_exact(capacity - self.output.len());
         Ok(())
     }
 

@@ -19,7 +19,7 @@ pub(super) struct TraceBatch {
     pub project: ProjectName,
     /// Each with its place among all spans of the batch; ids follow the order of arrival.
     pub spans: Vec<(usize, Arc<PreparedSpan>)>,
-    pub block: EncodedBlock,
+    pub block: Arc<EncodedBlock>,
     /// Roll-up of the trace as it is stored, if it is.
     pub stored: Option<RollUp>,
     /// Row ids, known once the trace, its project, its session and its block have them.
@@ -53,7 +53,7 @@ impl TraceBatch {
         let before = self.spans.len();
         self.spans.retain(|(_, span)| !stored.contains(&span.span_id));
         if self.spans.len() < before {
-            self.block = BlockEncoder::new()?.encode(self.spans.iter().map(|(_, span)| span.as_ref()))?;
+            self.block = encode(&self.spans)?;
         }
         Ok(())
     }
@@ -74,19 +74,23 @@ pub(super) fn group_by_trace(spans: Vec<Arc<PreparedSpan>>) -> Result<Vec<TraceB
         });
         groups[place].push((arrival, span));
     }
-    let mut encoder = BlockEncoder::new()?;
-    groups.into_iter().map(|spans| trace_batch(spans, &mut encoder)).collect()
+    groups.into_iter().map(trace_batch).collect()
 }
 
-fn trace_batch(
-    spans: Vec<(usize, Arc<PreparedSpan>)>,
-    encoder: &mut BlockEncoder,
-) -> Result<TraceBatch, StoreError> {
+fn encode(spans: &[(usize, Arc<PreparedSpan>)]) -> Result<Arc<EncodedBlock>, StoreError> {
+    Ok(Arc::new(BlockEncoder::new()?.encode(spans.iter().map(|(_, span)| span.as_ref()))?))
+}
+
+fn trace_batch(spans: Vec<(usize, Arc<PreparedSpan>)>) -> Result<TraceBatch, StoreError> {
     let (_, first) = &spans[0];
+    // The block that the request brought serves if it holds just these spans: no other request has added to the trace.
+    let block = Arc::clone(&first.block);
+    let as_prepared =
+        spans.len() == block.span_count && spans.iter().all(|(_, span)| Arc::ptr_eq(&span.block, &block));
     Ok(TraceBatch {
         trace_id: first.trace_id,
         project: first.project.clone(),
-        block: encoder.encode(spans.iter().map(|(_, span)| span.as_ref()))?,
+        block: if as_prepared { block } else { encode(&spans)? },
         spans,
         stored: None,
         row: 0,

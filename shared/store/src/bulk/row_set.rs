@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statem
 use crate::error::StoreError;
 
 /// Rows a SQLite statement; more does not get faster, and SQLite allows 32,766 parameters.
-const LARGEST_CHUNK: usize = 128;
+const LARGEST_CHUNK: usize = 512;
 
 /// Types of columns that `v` can have.
 #[derive(Debug, Clone, Copy)]

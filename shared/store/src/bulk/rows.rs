@@ -132,7 +132,7 @@ impl SpanWrite<'_> {
         let ids = reserve_ids(&self.transaction, "trace_blocks", traces.len()).await?;
         for (id, trace) in ids.into_iter().zip(traces) {
             trace.block_row = id;
-            let mut data = std::mem::take(&mut trace.block.compressed);
+            let mut data = trace.block.compressed.clone();
             let stored_bytes = as_i64(data.len());
             let mut key = String::new();
             if data.len() >= self.scoped.store.blocks.large_bytes {
@@ -234,6 +234,7 @@ struct Existing {
     range: RollUp,
 }
 
+#[allow(clippy::needless_pass_by_value)] // the shape that row sets ask for
 fn read_existing(row: QueryResult) -> Result<(Vec<u8>, Existing), sea_orm::DbErr> {
     let (start, end) = (row.try_get_by_index(4)?, row.try_get_by_index(5)?);
     let existing = Existing {

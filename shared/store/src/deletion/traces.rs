@@ -1,9 +1,9 @@
 //! Whole traces are deleted, many at a time.
 
 use bennu_domain::ids::TraceRowId;
-use sea_orm::sea_query::{Query, SimpleExpr};
+use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
+    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _,
 };
 
@@ -25,41 +25,50 @@ impl ScopedStore<'_> {
         let mut deleted = 0;
         loop {
             let transaction = self.store.begin().await?;
-            let some = self.lock_some(&transaction, which.clone()).await?;
-            let objects = self.delete_trace_rows(&transaction, &some).await?;
+            let some = self.some_traces(&transaction, which.clone()).await?;
+            let locked = self.lock_traces(&transaction, &some).await?;
+            let objects = self.delete_trace_rows(&transaction, &locked).await?;
             transaction.commit().await?;
             self.finish_delete(objects).await?;
-            deleted += some.len();
+            deleted += locked.len();
             if some.len() < TRACES_A_TRANSACTION {
                 return Ok(deleted);
             }
         }
     }
 
-    /// Some are chosen in whatever order is cheap, and then locked in the order in which writers lock.
-    async fn lock_some(
+    /// In no order, so that any index will do.
+    async fn some_traces(
         self,
         transaction: &DatabaseTransaction,
         which: SimpleExpr,
     ) -> Result<Vec<i64>, StoreError> {
-        let some = Query::select()
-            .column(trace::Column::Id)
-            .from(trace::Entity)
-            .and_where(trace::Column::TenantId.eq(self.tenant))
-            .and_where(which)
-            .limit(TRACES_A_TRANSACTION as u64)
-            .to_owned();
-        let ids = trace::Entity::find()
+        let some = trace::Entity::find()
             .select_only()
             .column(trace::Column::Id)
             .filter(trace::Column::TenantId.eq(self.tenant))
-            .filter(trace::Column::Id.in_subquery(some))
-            .order_by_asc(trace::Column::TraceId)
-            .lock_exclusive()
-            .into_tuple()
-            .all(transaction)
-            .await?;
-        Ok(ids)
+            .filter(which)
+            .limit(TRACES_A_TRANSACTION as u64);
+        Ok(some.into_tuple().all(transaction).await?)
+    }
+
+    /// Answers those that are still there. A writing transaction of SQLite has locked them all already.
+    async fn lock_traces(
+        self,
+        transaction: &DatabaseTransaction,
+        ids: &[i64],
+    ) -> Result<Vec<i64>, StoreError> {
+        if transaction.get_database_backend() == DbBackend::Sqlite {
+            return Ok(ids.to_vec());
+        }
+        let locked = trace::Entity::find()
+            .select_only()
+            .column(trace::Column::Id)
+            .filter(trace::Column::TenantId.eq(self.tenant))
+            .filter(trace::Column::Id.is_in(ids.iter().copied()))
+            .order_by_asc(trace::Column::TraceId) // as writers do
+            .lock_exclusive();
+        Ok(locked.into_tuple().all(transaction).await?)
     }
 
     /// Deletes traces with their spans and blocks; answers the keys of their objects.

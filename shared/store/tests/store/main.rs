@@ -26,4 +26,3 @@ mod span_pages;
 mod tenants;
 mod trace_pages;
 mod two_writers;
-mod zz_explain;

@@ -1,5 +1,6 @@
 //! SQL only narrows: for any spans and any filter the pages hold exactly the spans that the filter itself matches.
 
+use bennu_domain::attributes::flatten;
 use bennu_domain::facets::FACET_STRING_BYTES;
 use bennu_domain::kind::{SpanKind, StatusCode};
 use bennu_domain::page::Order;
@@ -10,7 +11,7 @@ use bennu_testkit::otlp::{SpanBuilder, request, span};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::{select, subsequence};
+use proptest::sample::{Index, select, subsequence};
 use serde_json::{Value, json};
 
 use crate::support::{TestStore, at, for_all, on_both_engines, prepared, span_id, trace_id, walk_spans};
@@ -113,7 +114,7 @@ prop_compose! {
         kinds in option::weighted(0.2, subsequence(KINDS.to_vec(), 0..=4)),
         statuses in option::weighted(0.2, subsequence(STATUSES.to_vec(), 0..=3)),
         parent in parent(),
-        attributes in prop_oneof![2 => vec((path(), value()), 0..1), 3 => vec((path(), value()), 1..3)],
+        attributes in prop_oneof![3 => Just(vec![]), 3 => vec((path(), value()), 1..3)],
         start in option::weighted(0.15, (0..6_i64).prop_map(at)),
         end in option::weighted(0.15, (1..7_i64).prop_map(at)),
     ) -> SpanFilter {
@@ -122,9 +123,22 @@ prop_compose! {
     }
 }
 
+/// Half of the filters ask for an attribute that some span has as well.
+fn any_filters() -> impl Strategy<Value = Vec<(SpanFilter, Option<(Index, Index)>)>> {
+    vec((any_filter(), option::of(any::<(Index, Index)>())), 6)
+}
+
+/// A scalar attribute of one of the spans, as filters ask for; `None` if that span has none.
+fn attribute_of(spans: &[Span], (span, attribute): (Index, Index)) -> Option<AttributeMatch> {
+    let flat = flatten(&span.get(spans).attributes).into_iter();
+    let scalars: Vec<(String, Value)> = flat.filter(|(_, value)| !value.is_array()).collect();
+    let (path, value) = (!scalars.is_empty()).then(|| attribute.get(&scalars).clone())?;
+    Some(AttributeMatch { path, value })
+}
+
 async fn pages_hold_exactly_the_spans_that_the_filter_matches(db: TestStore) {
     let spans = vec(any_span(), 1..24);
-    for_all(96, (spans, vec(any_filter(), 6), 1..=5_usize), async |(spans, filters, limit)| {
+    for_all(96, (spans, any_filters(), 1..=5_usize), async |(spans, filters, limit)| {
         let data = db.fresh_tenant();
         let spans: Vec<SpanBuilder> =
             spans.into_iter().zip(1..).map(|(span, id)| span.identified(id)).collect();
@@ -139,7 +153,8 @@ async fn pages_hold_exactly_the_spans_that_the_filter_matches(db: TestStore) {
         let mut by_start = stored.clone();
         by_start.sort_by_key(|span| span.start); // stable: ties stay in order of arrival
 
-        for filter in filters {
+        for (mut filter, own) in filters {
+            filter.attributes.extend(own.and_then(|own| attribute_of(&stored, own)));
             let lists =
                 [(SpanSort::Id { from: None }, &stored), (SpanSort::StartTime { from: None }, &by_start)];
             for (sort, spans) in lists {

@@ -5,7 +5,7 @@ use bennu_testkit::otlp::{SpanBuilder, request, span};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::support::{TestStore, everything, for_all, on_both_engines, write};
+use crate::support::{TestStore, everything, for_all, on_both_engines};
 
 on_both_engines!(any_order_and_repetition_ends_in_the_same_rows);
 

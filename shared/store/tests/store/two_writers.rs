@@ -53,12 +53,12 @@ fn batches(writer: u64) -> Vec<Vec<Arc<PreparedSpan>>> {
         let spans = (0..12).map(|place| {
             let id = 1 + (number * 7 + place * (writer + 3)) % 90;
             let sent = span(u128::from(id % 9 + 1), id).from_to(id as i64, 500 + id as i64).tokens(1, 2);
-            let sent = if id % 2 == 0 { sent.error() } else { sent };
+            let sent = if id.is_multiple_of(2) { sent.error() } else { sent };
             sent.session(if id % 9 < 4 { "one" } else { "two" })
         });
         prepared(request().project("p").spans(spans))
     };
-    (0..30).map(|number| if writer % 2 == 0 { batch(number) } else { batch(29 - number) }).collect()
+    (0..30).map(|number| if writer.is_multiple_of(2) { batch(number) } else { batch(29 - number) }).collect()
 }
 
 async fn overlapping_traces_end_as_if_written_by_one(db: TestStore) {

@@ -39,6 +39,7 @@ async fn main() -> ExitCode {
 async fn run(program: OsString, arguments: Vec<OsString>) -> Result<u8, Box<dyn std::error::Error>> {
     // Listened for from here on, so that a signal during the start is not lost, nor the servers behind it.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
     let servers = start_all()?;
     let mut command = match start(&program, &arguments, &servers) {
         Ok(command) => command,
@@ -51,6 +52,7 @@ async fn run(program: OsString, arguments: Vec<OsString>) -> Result<u8, Box<dyn 
         status = command.wait() => Ok(exit_code(status?)),
         _ = interrupt.recv() => end(&mut command, Signal::INT).await,
         _ = terminate.recv() => end(&mut command, Signal::TERM).await,
+        _ = hang_up.recv() => end(&mut command, Signal::HUP).await,
     }
     // The servers stop as they are dropped, on every way out.
 }
