@@ -46,7 +46,8 @@ impl Span {
         Self::from_otlp(&span)
     }
 
-    fn from_otlp(span: &proto::Span) -> Result<Self, SpanError> {
+    /// Reads a decoded OTLP `Span` message.
+    pub fn from_otlp(span: &proto::Span) -> Result<Self, SpanError> {
         let attributes = shape(&span.attributes);
         let status = span.status.as_ref();
         Ok(Self {

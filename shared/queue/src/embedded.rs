@@ -52,13 +52,14 @@ impl SpanDeliveries for EmbeddedDeliveries {
 #[cfg(test)]
 mod tests {
     use bennu_access::{Principal, TenantScope};
+    use bennu_domain::otlp::validate_request;
     use bytes::Bytes;
 
     use super::*;
 
     fn envelope() -> Envelope {
         let scope = TenantScope::from(&Principal::of_open_deployment());
-        Envelope { scope, project: None, request: Bytes::new() }
+        Envelope { scope, project: None, request: validate_request(Bytes::new()).unwrap().request }
     }
 
     #[tokio::test]
@@ -67,7 +68,7 @@ mod tests {
         let publishing = tokio::spawn(async move { broker.publish(envelope()).await });
         let delivery = deliveries.next().await.unwrap();
         assert!(!publishing.is_finished());
-        delivery.settle(Outcome::Stored);
+        delivery.settlement.settle(Outcome::Stored);
         assert!(publishing.await.unwrap().is_ok());
     }
 
@@ -83,8 +84,8 @@ mod tests {
         let second = publish();
         tokio::task::yield_now().await;
         assert!(matches!(broker.publish(envelope()).await, Err(PublishError::Full)));
-        taken.settle(Outcome::Stored);
-        deliveries.next().await.unwrap().settle(Outcome::Stored);
+        taken.settlement.settle(Outcome::Stored);
+        deliveries.next().await.unwrap().settlement.settle(Outcome::Stored);
         first.await.unwrap().unwrap();
         second.await.unwrap().unwrap();
     }

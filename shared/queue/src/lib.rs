@@ -4,4 +4,4 @@ mod embedded;
 mod span_broker;
 
 pub use embedded::{EmbeddedSpanBroker, embedded_span_broker};
-pub use span_broker::{Delivery, Envelope, Outcome, PublishError, SpanBroker, SpanDeliveries};
+pub use span_broker::{Delivery, Envelope, Outcome, PublishError, Settlement, SpanBroker, SpanDeliveries};

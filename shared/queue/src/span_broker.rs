@@ -2,18 +2,18 @@
 
 use async_trait::async_trait;
 use bennu_access::TenantScope;
+use bennu_domain::otlp::ValidRequest;
 use bennu_domain::project::ProjectName;
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 /// A validated OTLP request on its way to the store, stamped with the tenant of its verified sender.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Envelope {
     pub scope: TenantScope,
     /// Overrides the project that the spans name themselves (HTTP header `x-project-name`).
     pub project: Option<ProjectName>,
-    /// `ExportTraceServiceRequest` in protobuf, as received but for rejected spans.
-    pub request: Bytes,
+    /// As received but for rejected spans. Brokers carry its bytes, and have them decoded again at the other end.
+    pub request: ValidRequest,
 }
 
 /// Why an envelope was not taken. Nothing of it is stored, or all of it may be: senders repeat it, and
@@ -41,12 +41,16 @@ pub trait SpanDeliveries: Send {
     async fn next(&mut self) -> Option<Delivery>;
 }
 
-/// An envelope in the hands of a writer. Dropped without an outcome, it goes back to the broker.
+/// An envelope in the hands of a writer.
 #[derive(Debug)]
 pub struct Delivery {
     pub envelope: Envelope,
-    settle: oneshot::Sender<Outcome>,
+    pub settlement: Settlement,
 }
+
+/// Where the outcome of a delivery goes. Dropped without one, the delivery goes back to the broker.
+#[derive(Debug)]
+pub struct Settlement(oneshot::Sender<Outcome>);
 
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,11 +67,13 @@ impl Delivery {
     /// A delivery and the place where its outcome arrives.
     pub fn new(envelope: Envelope) -> (Self, oneshot::Receiver<Outcome>) {
         let (settle, outcome) = oneshot::channel();
-        (Self { envelope, settle }, outcome)
+        (Self { envelope, settlement: Settlement(settle) }, outcome)
     }
+}
 
+impl Settlement {
     pub fn settle(self, outcome: Outcome) {
         // The publisher may have given up waiting; the outcome stands all the same.
-        let _ = self.settle.send(outcome);
+        let _ = self.0.send(outcome);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bennu_domain::facets::{Facets, cut, storable_text};
 use bennu_domain::ids::{SpanId, TraceId};
 use bennu_domain::kind::{SpanKind, StatusCode};
-use bennu_domain::otlp::{OtlpError, SpanOrigin, split_request};
+use bennu_domain::otlp::{SpanOrigin, ValidRequest};
 use bennu_domain::project::ProjectName;
 use bennu_domain::span::{Span, SpanError, TokenCounts};
 use bennu_domain::time::Timestamp;
@@ -50,31 +50,31 @@ pub struct PreparedSpan {
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     #[error(transparent)]
-    Otlp(#[from] OtlpError),
-    #[error(transparent)]
     Span(#[from] SpanError),
     #[error(transparent)]
     Block(#[from] StoreError),
 }
 
 impl PreparedSpan {
-    /// Prepares every span of a validated request; `project` overrides what the resources say.
-    pub fn from_request(request: &Bytes, project: Option<&ProjectName>) -> Result<Vec<Self>, PrepareError> {
-        let mut prepared = Vec::new();
-        for group in split_request(request)? {
+    /// Prepares every span of a request; `project` overrides what the resources say.
+    pub fn from_request(
+        request: ValidRequest,
+        project: Option<&ProjectName>,
+    ) -> Result<Vec<Self>, PrepareError> {
+        let mut prepared = Vec::with_capacity(request.span_count());
+        for group in request.into_groups() {
             let origin = Arc::new(group.origin);
             let project = project.cloned().or(group.project).unwrap_or_default();
-            for bytes in group.spans {
-                prepared.push(Self::new(&project, &origin, bytes)?);
+            for (bytes, span) in group.spans {
+                prepared.push(Self::new(&project, &origin, bytes, &Span::from_otlp(&span)?));
             }
         }
         compress_by_trace(&mut prepared)?;
         Ok(prepared)
     }
 
-    fn new(project: &ProjectName, origin: &Arc<SpanOrigin>, bytes: Bytes) -> Result<Self, SpanError> {
-        let span = Span::decode(&bytes)?;
-        Ok(Self {
+    fn new(project: &ProjectName, origin: &Arc<SpanOrigin>, bytes: Bytes, span: &Span) -> Self {
+        Self {
             project: project.clone(),
             origin: Arc::clone(origin),
             bytes,
@@ -90,7 +90,7 @@ impl PreparedSpan {
             session_id: span.session_id().map(|id| storable_session_id(&id)),
             facets: Facets::of(&span.attributes),
             block: Arc::default(),
-        })
+        }
     }
 }
 

@@ -78,12 +78,13 @@ impl Receiver {
             RequestFormat::Json => validate_json_request(&body),
         });
         let validated = validating.await.map_err(|error| PublishError::Unavailable(error.to_string()))??;
-        if validated.accepted > 0 {
-            let publishing = self.broker.publish(Envelope { scope, project, request: validated.body });
+        let accepted = validated.request.span_count();
+        if accepted > 0 {
+            let publishing = self.broker.publish(Envelope { scope, project, request: validated.request });
             let late = |_| PublishError::Unavailable("the spans were not stored in time".to_owned());
             tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await.map_err(late)??;
         }
-        self.metrics.ingest.accepted(validated.accepted as u64);
+        self.metrics.ingest.accepted(accepted as u64);
         self.metrics.ingest.rejected("invalid", validated.rejections.len() as u64);
         Ok(Received { rejections: validated.rejections })
     }

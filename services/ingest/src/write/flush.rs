@@ -19,7 +19,7 @@ const PAUSES_MS: [u64; 4] = [50, 150, 400, 900];
 pub(super) async fn flush(store: Store, metrics: Metrics, batch: Vec<Write>) {
     let mut by_tenant: HashMap<TenantScope, Vec<Write>> = HashMap::new();
     for write in batch {
-        by_tenant.entry(write.delivery.envelope.scope).or_default().push(write);
+        by_tenant.entry(write.scope).or_default().push(write);
     }
     for (scope, writes) in by_tenant {
         write_or_bisect(&store, &metrics, &scope, writes).await;
@@ -55,7 +55,7 @@ async fn write_or_bisect(store: &Store, metrics: &Metrics, scope: &TenantScope, 
                 Outcome::Rejected(error.to_string())
             }
         };
-        part.into_iter().for_each(|write| write.delivery.settle(outcome.clone()));
+        part.into_iter().for_each(|write| write.settlement.settle(outcome.clone()));
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bennu_kit::actor::Guarded;
-use bennu_queue::{Delivery, Outcome, SpanDeliveries};
-use bennu_store::PreparedSpan;
+use bennu_queue::{Delivery, Envelope, Outcome, SpanDeliveries};
+use bennu_store::{PrepareError, PreparedSpan};
 use futures::StreamExt as _;
 
 use super::span_writer::{SpanWriter, Write};
@@ -22,19 +22,20 @@ pub async fn consume(deliveries: impl SpanDeliveries + 'static, writer: Guarded<
 }
 
 async fn deliver(delivery: Delivery, writer: Guarded<SpanWriter>) {
-    let envelope = delivery.envelope.clone();
+    let Delivery { envelope: Envelope { scope, project, request }, settlement } = delivery;
+    let bytes = request.body().len();
     let preparing = tokio::task::spawn_blocking(move || {
-        let spans = PreparedSpan::from_request(&envelope.request, envelope.project.as_ref())?;
-        Ok::<_, bennu_store::PrepareError>(spans.into_iter().map(Arc::new).collect())
+        let spans = PreparedSpan::from_request(request, project.as_ref())?;
+        Ok::<_, PrepareError>(spans.into_iter().map(Arc::new).collect())
     });
     match preparing.await {
         Ok(Ok(spans)) => {
             // A delivery that the writer cannot take is dropped unsettled and goes back to the broker.
-            if let Err(error) = writer.send(Write { delivery, spans }).await {
+            if let Err(error) = writer.send(Write { scope, settlement, bytes, spans }).await {
                 tracing::warn!(%error, "the span writer is away");
             }
         }
-        Ok(Err(error)) => delivery.settle(Outcome::Rejected(error.to_string())),
-        Err(error) => delivery.settle(Outcome::Retry(error.to_string())),
+        Ok(Err(error)) => settlement.settle(Outcome::Rejected(error.to_string())),
+        Err(error) => settlement.settle(Outcome::Retry(error.to_string())),
     }
 }

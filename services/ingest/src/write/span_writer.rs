@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
+use bennu_access::TenantScope;
 use bennu_kit::telemetry::Metrics;
-use bennu_queue::Delivery;
+use bennu_queue::Settlement;
 use bennu_store::{PreparedSpan, Store};
 
 use super::flush::flush;
@@ -28,7 +29,10 @@ pub struct BatchLimits {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Write {
-    pub delivery: Delivery,
+    pub scope: TenantScope,
+    pub settlement: Settlement,
+    /// Of the request, inflated.
+    pub bytes: usize,
     pub spans: Vec<Arc<PreparedSpan>>,
 }
 
@@ -82,7 +86,7 @@ impl Handler<Write> for SpanWriter {
 
     fn handle(&mut self, write: Write, context: &mut Self::Context) {
         self.batch_spans += write.spans.len();
-        self.batch_bytes += write.delivery.envelope.request.len();
+        self.batch_bytes += write.bytes;
         self.batch.push(write);
         if self.is_full() {
             self.flush(context);

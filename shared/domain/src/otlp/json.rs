@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     fn decoded(validated: &Validated) -> ExportTraceServiceRequest {
-        ExportTraceServiceRequest::decode(validated.body.clone()).unwrap()
+        ExportTraceServiceRequest::decode(validated.request.body().clone()).unwrap()
     }
 
     fn body(spans: &Value) -> Vec<u8> {
@@ -276,7 +276,7 @@ mod tests {
             .unwrap()
             .replace("\"DEEP\"", &deep);
         let validated = validate_json_request(text.as_bytes()).unwrap();
-        assert_eq!(validated.accepted, 1);
+        assert_eq!(validated.request.span_count(), 1);
         let positions: Vec<_> = validated.rejections.iter().map(|rejection| rejection.position).collect();
         assert_eq!(positions, [0, 2, 3]);
         assert!(validated.rejections[0].reason.contains("startTimeUnixNano"));

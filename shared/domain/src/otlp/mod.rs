@@ -12,7 +12,7 @@ mod wire;
 
 pub use json::validate_json_request;
 pub use request::{SpanGroup, SpanOrigin, join_request, split_request};
-pub use validate::{Rejection, Validated, rejection_message, validate_request};
+pub use validate::{Rejection, ValidGroup, ValidRequest, Validated, rejection_message, validate_request};
 
 /// Why a whole request is refused; a fault of one span is a [`Rejection`] instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,9 +7,10 @@ use opentelemetry_proto::tonic::trace::v1 as proto;
 use prost::Message as _;
 
 use super::OtlpError;
-use super::request::{join_request, split_request};
+use super::request::{SpanGroup, SpanOrigin, join_request, split_request};
 use super::wire::fields;
 use crate::ids::{IdError, SpanId, TraceId};
+use crate::project::ProjectName;
 
 /// How many rejected spans one answer names; a bound on the size of the reply.
 const NAMED_REJECTIONS: usize = 10;
@@ -41,45 +42,79 @@ pub fn rejection_message(rejections: &[Rejection]) -> Option<String> {
     (!rejections.is_empty()).then(|| format!("{}{more}", named.join("; ")))
 }
 
-/// A request of which every span can be stored.
+/// A request of which every span can be stored, decoded once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidRequest {
+    body: Bytes,
+    groups: Vec<ValidGroup>,
+}
+
+/// The spans of one scope, each as sent and as decoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidGroup {
+    pub origin: SpanOrigin,
+    /// The project that the resource names, if it does.
+    pub project: Option<ProjectName>,
+    pub spans: Vec<(Bytes, proto::Span)>,
+}
+
+impl ValidRequest {
+    /// The request in protobuf, without rejected spans.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    pub fn into_groups(self) -> Vec<ValidGroup> {
+        self.groups
+    }
+
+    pub fn span_count(&self) -> usize {
+        self.groups.iter().map(|group| group.spans.len()).sum()
+    }
+}
+
+/// What became of a request at the edge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Validated {
-    /// The protobuf request, without the rejected spans.
-    pub body: Bytes,
-    pub accepted: usize,
+    pub request: ValidRequest,
     pub rejections: Vec<Rejection>,
 }
 
 /// Decodes every span once. A request without faults passes through as it was received, byte for byte.
 pub fn validate_request(body: Bytes) -> Result<Validated, OtlpError> {
-    let mut groups = split_request(&body)?;
-    let mut rejections = Vec::new();
-    let mut position = 0;
-    let mut accepted = 0;
-    for group in &mut groups {
-        group.spans.retain(|span| {
-            let fault = fault_of(span, position);
-            position += 1;
-            accepted += usize::from(fault.is_none());
-            let good = fault.is_none();
-            rejections.extend(fault);
-            good
-        });
+    let (mut groups, mut rejections) = (Vec::new(), Vec::new());
+    let mut positions = 0..;
+    for SpanGroup { origin, project, spans } in split_request(&body)? {
+        let mut valid = Vec::with_capacity(spans.len());
+        for (bytes, position) in spans.into_iter().zip(positions.by_ref()) {
+            match read_span(&bytes) {
+                Ok(span) => valid.push((bytes, span)),
+                Err((name, reason)) => rejections.push(Rejection { position, name, reason }),
+            }
+        }
+        groups.push(ValidGroup { origin, project, spans: valid });
     }
-    let body = if rejections.is_empty() { body } else { join_request(&groups) };
-    Ok(Validated { body, accepted, rejections })
+    let body = if rejections.is_empty() {
+        body
+    } else {
+        join_request(&groups.iter().map(as_sent).collect::<Vec<_>>())
+    };
+    Ok(Validated { request: ValidRequest { body, groups }, rejections })
 }
 
-fn fault_of(span: &Bytes, position: usize) -> Option<Rejection> {
-    let span = match proto::Span::decode(span.as_ref()) {
-        Ok(span) => span,
-        Err(error) => {
-            let reason = format!("cannot be decoded: {error}");
-            return Some(Rejection { position, name: name_of(span), reason });
-        }
-    };
-    let reason = check_ids(&span).err()?;
-    Some(Rejection { position, name: span.name, reason })
+fn as_sent(group: &ValidGroup) -> SpanGroup {
+    let spans = group.spans.iter().map(|(bytes, _)| bytes.clone()).collect();
+    SpanGroup { origin: group.origin.clone(), project: group.project.clone(), spans }
+}
+
+/// The span, or its name and what is wrong with it.
+fn read_span(bytes: &Bytes) -> Result<proto::Span, (String, String)> {
+    let span = proto::Span::decode(bytes.as_ref())
+        .map_err(|error| (name_of(bytes), format!("cannot be decoded: {error}")))?;
+    match check_ids(&span) {
+        Ok(()) => Ok(span),
+        Err(reason) => Err((span.name, reason)),
+    }
 }
 
 /// `Span.name` in the OTLP specification 1.x.
@@ -109,7 +144,6 @@ fn check_ids(span: &proto::Span) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::request::{SpanGroup, SpanOrigin};
     use super::*;
 
     fn span(name: &str, trace: usize, span: usize) -> Bytes {
@@ -132,7 +166,8 @@ mod tests {
     fn a_good_request_passes_as_it_was_received() {
         let body = request(vec![span("a", 16, 8), span("b", 16, 8)]);
         let validated = validate_request(body.clone()).unwrap();
-        assert_eq!(validated, Validated { body, accepted: 2, rejections: vec![] });
+        assert_eq!((validated.request.body(), validated.request.span_count()), (&body, 2));
+        assert_eq!(validated.rejections, []);
     }
 
     #[test]
@@ -140,7 +175,7 @@ mod tests {
         let broken = Bytes::from_static(&[0x2a, 0x02, 0xff, 0xff]); // a name that is not UTF-8
         let body = request(vec![span("short", 3, 8), span("good", 16, 8), span("none", 16, 0), broken]);
         let validated = validate_request(body).unwrap();
-        assert_eq!(validated.body, request(vec![span("good", 16, 8)]));
+        assert_eq!(*validated.request.body(), request(vec![span("good", 16, 8)]));
         let message = rejection_message(&validated.rejections).unwrap();
         assert!(message.contains("span 0 (\"short\"): trace_id has 3 bytes, must have 16"), "{message}");
         assert!(message.contains("span 2 (\"none\"): span_id is missing"), "{message}");

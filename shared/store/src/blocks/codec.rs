@@ -8,6 +8,7 @@ use bennu_proto::{BlockSpan, SpanOrigin, TraceBlock};
 use bytes::Bytes;
 use prost::Message as _;
 
+use crate::entities::trace_block;
 use crate::error::StoreError;
 use crate::prepared::PreparedSpan;
 
@@ -71,6 +72,17 @@ fn compression_failed(error: std::io::Error) -> StoreError {
     StoreError::Block { block: 0, reason: format!("cannot be compressed: {error}") }
 }
 
+/// Decodes many blocks with one decompression context.
+pub(crate) struct BlockDecoder {
+    decompressor: zstd::bulk::Decompressor<'static>,
+}
+
+impl BlockDecoder {
+    pub fn new() -> Result<Self, StoreError> {
+        Ok(Self { decompressor: zstd::bulk::Decompressor::new().map_err(compression_failed)? })
+    }
+}
+
 /// A block as read.
 #[derive(Debug, Clone)]
 pub(crate) struct DecodedBlock {
@@ -79,13 +91,22 @@ pub(crate) struct DecodedBlock {
 }
 
 impl DecodedBlock {
-    pub fn decode(id: i64, codec: i16, raw_bytes: i64, compressed: &[u8]) -> Result<Self, StoreError> {
+    /// Reads the bytes of the block that `row` describes.
+    pub fn decode(
+        decoder: &mut BlockDecoder,
+        row: &trace_block::Model,
+        compressed: &[u8],
+    ) -> Result<Self, StoreError> {
+        let &trace_block::Model { id, codec, raw_bytes, .. } = row;
         let broken = |reason: String| StoreError::Block { block: id, reason };
         if codec != CODEC_ZSTD {
             return Err(broken(format!("codec {codec} is unknown to this version")));
         }
         let capacity = usize::try_from(raw_bytes).map_err(|_| broken(format!("its size is {raw_bytes}")))?;
-        let raw = zstd::bulk::decompress(compressed, capacity).map_err(|error| broken(error.to_string()))?;
+        let raw = decoder
+            .decompressor
+            .decompress(compressed, capacity)
+            .map_err(|error| broken(error.to_string()))?;
         let message = TraceBlock::decode(Bytes::from(raw)).map_err(|error| broken(error.to_string()))?;
         Ok(Self { id, message })
     }

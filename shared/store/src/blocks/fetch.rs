@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 
-use super::codec::DecodedBlock;
+use super::codec::{BlockDecoder, DecodedBlock};
 use crate::entities::{span, trace_block};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -46,9 +46,9 @@ fn decode_spans(
     blocks: impl Iterator<Item = (trace_block::Model, Bytes)>,
     places: &[(i64, i64)],
 ) -> Result<Vec<Option<Span>>, StoreError> {
-    let mut decoded = HashMap::new();
+    let (mut decoder, mut decoded) = (BlockDecoder::new()?, HashMap::new());
     for (model, bytes) in blocks {
-        decoded.insert(model.id, DecodedBlock::decode(model.id, model.codec, model.raw_bytes, &bytes)?);
+        decoded.insert(model.id, DecodedBlock::decode(&mut decoder, &model, &bytes)?);
     }
     let span_at = |(block, index): &(i64, i64)| {
         let bytes = decoded.get(block).and_then(|block| block.span(*index));
@@ -95,7 +95,7 @@ pub(crate) async fn blocks_of_trace(
     let mut decoded = Vec::with_capacity(models.len());
     for model in models {
         let Some((model, bytes)) = with_bytes(scoped, model).await? else { continue };
-        decoded.push(DecodedBlock::decode(model.id, model.codec, model.raw_bytes, &bytes)?);
+        decoded.push(DecodedBlock::decode(&mut BlockDecoder::new()?, &model, &bytes)?);
     }
     Ok(decoded)
 }
@@ -109,7 +109,7 @@ pub(crate) async fn fetch_block(
     let found = trace_block::Entity::find_by_id((scoped.tenant, block)).one(connection).await?;
     let Some(model) = found else { return Ok(None) };
     let Some((model, bytes)) = with_bytes(scoped, model).await? else { return Ok(None) };
-    let decoded = DecodedBlock::decode(model.id, model.codec, model.raw_bytes, &bytes)?;
+    let decoded = DecodedBlock::decode(&mut BlockDecoder::new()?, &model, &bytes)?;
     Ok(Some((model, decoded)))
 }
 
