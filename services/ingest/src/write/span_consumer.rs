@@ -1,4 +1,4 @@
-//! Moves deliveries from the broker to the writer, decoding them on the way on other threads.
+//! Moves deliveries from the broker to the writer, preparing their spans on the way on other threads.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use super::span_writer::{SpanWriter, Write};
 
 /// Deliveries between broker and writer. It has to exceed the requests of one batch, else batches stay small; the
-/// broker bounds their bytes.
+/// budget of the receivers bounds their bytes.
 const DELIVERIES_UNDER_WAY: usize = 512;
 
 /// Consumes until the broker is closed and everything taken from it is settled.

@@ -13,7 +13,7 @@ use bennu_store::{PreparedSpan, Store};
 
 use super::flush::flush;
 
-/// Deliveries that wait while a batch is written. The broker bounds their bytes; this bounds their number, far above
+/// Deliveries that wait while a batch is written. The budget of the receivers bounds their bytes; this their number, far above
 /// what one batch takes.
 const MAILBOX: usize = 1_024;
 

@@ -1,6 +1,6 @@
 //! The bulk span writer: one transaction for a batch of spans, whatever mix of traces it holds.
 //!
-//! Order of the work: group by trace and compress (no database yet) → lock the traces that exist → drop the spans
+//! Order of the work: group by trace (no database yet; blocks come compressed with their requests) → lock the traces that exist → drop the spans
 //! they already have → projects and sessions → traces → blocks → spans. Roll-ups grow by newly inserted spans only, so a
 //! batch that is delivered twice changes nothing the second time.
 
