@@ -28,10 +28,15 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Another process may hold SQLite's write lock for a moment (a backup, a shell).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Prepared statements a connection keeps: those of the bulk writer in all their sizes.
+const CACHED_STATEMENTS: usize = 1024;
+
 /// A connection for writing and one for reading; the same one unless SQLite keeps them apart.
 pub(crate) struct Connections {
     pub write: DatabaseConnection,
     pub read: DatabaseConnection,
+    /// Folds the write-ahead log of a SQLite file into the database.
+    pub folding: Option<DatabaseConnection>,
 }
 
 pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbErr> {
@@ -40,14 +45,14 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbE
             let mut postgres = base_options(url.clone(), options.connections);
             postgres.min_connections(1);
             let connection = Database::connect(postgres).await?;
-            Ok(Connections { write: connection.clone(), read: connection })
+            Ok(Connections { write: connection.clone(), read: connection, folding: None })
         }
         // Every connection to ":memory:" is a database of its own, so there is only one.
         DatabaseLocation::SqliteMemory => {
             let mut memory = base_options("sqlite::memory:".to_owned(), 1);
             memory.min_connections(1).map_sqlx_sqlite_opts(sqlite_pragmas);
             let connection = Database::connect(memory).await?;
-            Ok(Connections { write: connection.clone(), read: connection })
+            Ok(Connections { write: connection.clone(), read: connection, folding: None })
         }
         // SQLite has one writer at a time: a pool of one makes the others wait here, not in busy loops.
         DatabaseLocation::SqliteFile(path) => {
@@ -55,7 +60,8 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbE
             writer.min_connections(1);
             let write = Database::connect(writer).await?;
             let read = Database::connect(sqlite_file(path, options.connections)).await?;
-            Ok(Connections { write, read })
+            let folding = Database::connect(sqlite_file(path, 1)).await?;
+            Ok(Connections { write, read, folding: Some(folding) })
         }
     }
 }
@@ -83,10 +89,11 @@ fn sqlite_pragmas(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
     sqlite
         .page_size(4096) // compressed blocks of about 6 KB waste a quarter of larger pages
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full) // a commit is on the disk when it returns
+        .synchronous(SqliteSynchronous::Normal) // the journal syncs each commit itself, see there
+        .statement_cache_capacity(CACHED_STATEMENTS)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("cache_size", "-16384") // KiB a connection
-        .pragma("wal_autocheckpoint", "4000") // pages: 16 MiB between checkpoints spreads their cost
+        .pragma("wal_autocheckpoint", "16384") // pages, 64 MiB: the journal has folded all but the end of them by then
         .pragma("journal_size_limit", "67108864") // gives the disk back after a burst
         .pragma("secure_delete", "on") // what is deleted is overwritten
         .pragma("temp_store", "memory")

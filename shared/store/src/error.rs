@@ -17,6 +17,10 @@ pub enum StoreError {
     Block { block: i64, reason: String },
     #[error("another process inserted or deleted the same rows meanwhile")]
     LostRace,
+    #[error("the write-ahead log could not be written to the disk: {0}")]
+    Journal(#[source] std::io::Error),
+    #[error("the disk failed to keep what was written; restart to find out what it has")]
+    JournalBroken,
     #[error("a background thread was stopped: {0}")]
     Interrupted(String),
 }
@@ -31,6 +35,8 @@ impl StoreError {
             ) => is_transient_sql(error),
             Self::Database(DbErr::Conn(_) | DbErr::ConnectionAcquire(_))
             | Self::Archive(_)
+            | Self::Journal(_)
+            | Self::JournalBroken
             | Self::LostRace
             | Self::Interrupted(_) => true,
             Self::Database(_) | Self::Span(_) | Self::Block { .. } => false,

@@ -96,7 +96,10 @@ impl ScopedStore<'_> {
         let name_taken =
             OnConflict::columns([project::Column::TenantId, project::Column::Name]).do_nothing().to_owned();
         let insert = project::Entity::insert(row).on_conflict(name_taken).try_insert();
-        match insert.exec_without_returning(&self.store.write).await? {
+        let transaction = self.store.begin().await?;
+        let inserted = insert.exec_without_returning(&transaction).await?;
+        transaction.commit().await?;
+        match inserted {
             TryInsertResult::Inserted(rows) if rows > 0 => self.project_named(name.as_str()).await,
             TryInsertResult::Inserted(_) | TryInsertResult::Conflicted | TryInsertResult::Empty => Ok(None),
         }
@@ -108,12 +111,14 @@ impl ScopedStore<'_> {
         id: ProjectId,
         description: Option<String>,
     ) -> Result<Option<Project>, StoreError> {
+        let transaction = self.store.begin().await?;
         project::Entity::update_many()
             .col_expr(project::Column::Description, Expr::value(description.as_deref().map(storable_text)))
             .filter(project::Column::TenantId.eq(self.tenant))
             .filter(project::Column::Id.eq(id.0))
-            .exec(&self.store.write)
+            .exec(&transaction)
             .await?;
+        transaction.commit().await?;
         self.project(id).await
     }
 }

@@ -54,6 +54,13 @@ impl ScopedStore<'_> {
         request: &SpanPageRequest,
     ) -> Result<Page<StoredSpan, StoredSpan>, StoreError> {
         let wanted = request.limit + 1;
+        let with_ids = match &request.filter.span_ids {
+            Some(ids) => {
+                Some(self.span_rows_with_ids(ids).await?.into_iter().map(|(_, row)| row.0).collect())
+            }
+            None => None,
+        };
+        let narrowing = self.narrowing(request, with_ids);
         let mut items: Vec<StoredSpan> = Vec::with_capacity(wanted.min(MOST_ROWS));
         let mut sort = request.sort;
         let mut last_read = None;
@@ -62,7 +69,7 @@ impl ScopedStore<'_> {
         // more of them each time.
         loop {
             // One more, because the next rows begin with the last one read, unless it was deleted.
-            let mut rows = self.span_rows(request, sort, rows_to_read + 1).await?;
+            let mut rows = self.span_rows(narrowing.clone(), request.order, sort, rows_to_read + 1).await?;
             let exhausted = rows.len() <= rows_to_read;
             rows.retain(|row| Some(row.id) != last_read);
             rows.truncate(rows_to_read);
@@ -86,24 +93,25 @@ impl ScopedStore<'_> {
 
     async fn span_rows(
         self,
-        request: &SpanPageRequest,
+        narrowing: Condition,
+        page_order: Order,
         sort: SpanSort,
         limit: usize,
     ) -> Result<Vec<span::Model>, StoreError> {
-        let order = match request.order {
+        let order = match page_order {
             Order::Ascending => sea_orm::Order::Asc,
             Order::Descending => sea_orm::Order::Desc,
         };
-        let mut query = span::Entity::find().filter(self.narrowing(request)).limit(limit as u64);
+        let mut query = span::Entity::find().filter(narrowing).limit(limit as u64);
         query = match sort {
             SpanSort::Id { from } => query
                 .filter(
                     Condition::all()
-                        .add_option(from.map(|from| at_or_after(span::Column::Id, from.0, request.order))),
+                        .add_option(from.map(|from| at_or_after(span::Column::Id, from.0, page_order))),
                 )
                 .order_by(span::Column::Id, order),
             SpanSort::StartTime { from } => query
-                .filter(Condition::all().add_option(from.map(|from| start_at_or_after(from, request.order))))
+                .filter(Condition::all().add_option(from.map(|from| start_at_or_after(from, page_order))))
                 .order_by(span::Column::StartTime, order.clone())
                 .order_by(span::Column::Id, order),
         };
@@ -111,7 +119,8 @@ impl ScopedStore<'_> {
     }
 
     /// What SQL can tell of the filter: never narrower than [`SpanFilter::matches`].
-    fn narrowing(self, request: &SpanPageRequest) -> Condition {
+    /// `with_ids` are the rows that have the ids it asks for.
+    fn narrowing(self, request: &SpanPageRequest, with_ids: Option<Vec<i64>>) -> Condition {
         let filter = &request.filter;
         let bytes = |id: &[u8]| Value::Bytes(Some(id.to_vec()));
         let mut condition = Condition::all().add(span::Column::TenantId.eq(self.tenant));
@@ -130,8 +139,8 @@ impl ScopedStore<'_> {
                 .to_owned();
             condition = condition.add(span::Column::TraceRowId.in_subquery(traces));
         }
-        if let Some(ids) = &filter.span_ids {
-            condition = condition.add(span::Column::SpanId.is_in(ids.iter().map(|id| bytes(id.as_bytes()))));
+        if let Some(rows) = with_ids {
+            condition = condition.add(span::Column::Id.is_in(rows));
         }
         if let Some(names) = &filter.names {
             let stored = names.iter().map(|name| storable_text(cut(name, NAME_BYTES)));

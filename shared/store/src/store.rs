@@ -7,13 +7,15 @@ use bennu_archive::Archive;
 use bennu_domain::time::Clock;
 use bennu_migrations::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait as _,
+    ConnectionTrait as _, DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait as _,
 };
 
 use crate::blocks::BlockPolicy;
-use crate::connect::{ConnectOptions, Connections, connect};
+use crate::connect::{ConnectOptions, Connections, DatabaseLocation, connect};
 use crate::error::StoreError;
+use crate::journal::Journal;
+use crate::transaction::WriteTransaction;
 
 /// Key of the advisory lock under which the schema changes: "bennu" in ASCII.
 const MIGRATION_LOCK: i64 = 0x62_656e_6e75;
@@ -21,7 +23,8 @@ const MIGRATION_LOCK: i64 = 0x62_656e_6e75;
 /// Rows in the database and large blocks in the archive. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pub(crate) write: DatabaseConnection,
+    write: DatabaseConnection,
+    journal: Journal,
     pub(crate) read: DatabaseConnection,
     pub(crate) archive: Archive,
     pub(crate) blocks: BlockPolicy,
@@ -36,9 +39,12 @@ impl Store {
         blocks: BlockPolicy,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let Connections { write, read } = connect(options).await?;
-        let store = Self { write, read, archive, blocks, clock };
+        let Connections { write, read, folding } = connect(options).await?;
+        let mut store = Self { write, journal: Journal::default(), read, archive, blocks, clock };
         store.migrate().await?;
+        if let (Some(folding), DatabaseLocation::SqliteFile(path)) = (folding, &options.location) {
+            store.journal = Journal::open(path, folding).await?;
+        }
         Ok(store)
     }
 
@@ -51,8 +57,8 @@ impl Store {
                 .execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
                 .await?;
         }
-        Migrator::up(&transaction, None).await?;
-        Ok(transaction.commit().await?)
+        Migrator::up(transaction.raw(), None).await?;
+        transaction.commit().await
     }
 
     /// Microseconds since 1970.
@@ -65,34 +71,40 @@ impl Store {
         ScopedStore { store: self, tenant: scope.tenant().0 }
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and its disk keeps what it is given.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        self.journal.check()?;
         Ok(self.read.ping().await?)
     }
 
     /// Closes the connections; SQLite folds its write-ahead log into the database.
     pub async fn close(self) -> Result<(), StoreError> {
         self.read.close().await?;
+        self.journal.close().await?;
         Ok(self.write.close().await?)
     }
 
     /// A transaction that writes. On SQLite it takes the write lock at once: taking it later, after reading, can fail.
-    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<WriteTransaction, StoreError> {
+        self.journal.check()?;
         let options = TransactionOptions {
             isolation_level: None,
             access_mode: None,
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         };
-        Ok(self.write.begin_with_options(options).await?)
+        let transaction = self.write.begin_with_options(options).await?;
+        Ok(WriteTransaction::new(transaction, self.journal.clone()))
     }
 
     /// After a delete on SQLite: moves the write-ahead log into the database and cuts it, so that no old page
     /// with deleted content stays in it. A reader in the way only puts it off to a later checkpoint.
     pub(crate) async fn forget_deleted_pages(&self) -> Result<(), StoreError> {
-        if self.write.get_database_backend() == DbBackend::Sqlite {
-            self.write.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
-        }
-        Ok(())
+        self.journal.cut().await
+    }
+
+    /// Notes that a commit wrote about so many bytes.
+    pub(crate) fn written(&self, bytes: usize) {
+        self.journal.written(bytes);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bennu_access::TenantScope;
 use bennu_kit::telemetry::Metrics;
 use bennu_queue::Outcome;
-use bennu_store::{PreparedSpan, Store, StoreError, WriteReport};
+use bennu_store::{CommittedSpans, PreparedSpan, Store, StoreError};
 
 use super::span_writer::Write;
 
@@ -15,7 +15,8 @@ use super::span_writer::Write;
 /// lasting fault (a full disk, a lost database) before they give up.
 const PAUSES_MS: [u64; 4] = [50, 150, 400, 900];
 
-/// Writes the deliveries of each tenant and settles every one of them.
+/// Writes the deliveries of each tenant. Every one of them is settled, though those that were written only later: once the
+/// disk has them.
 pub(super) async fn flush(store: Store, metrics: Metrics, batch: Vec<Write>) {
     let mut by_tenant: HashMap<TenantScope, Vec<Write>> = HashMap::new();
     for write in batch {
@@ -34,10 +35,12 @@ async fn write_or_bisect(store: &Store, metrics: &Metrics, scope: &TenantScope, 
             part.iter().flat_map(|write| write.spans.iter().cloned()).collect();
         let started = Instant::now();
         let outcome = match write_with_retries(store, scope, &spans).await {
-            Ok(report) => {
-                metrics.writer.flushed(report.inserted, started.elapsed());
-                metrics.ingest.duplicates(report.duplicates as u64);
-                Outcome::Stored
+            Ok(committed) => {
+                metrics.writer.flushed(committed.report.inserted, started.elapsed());
+                metrics.ingest.duplicates(committed.report.duplicates as u64);
+                // The next batch does not wait for the disk. What waits here is bounded by the budget of the receivers.
+                tokio::spawn(settle_when_durable(committed, part));
+                continue;
             }
             Err(error) if error.is_transient() => {
                 tracing::error!(%error, deliveries = part.len(), "spans could not be stored for now");
@@ -59,17 +62,28 @@ async fn write_or_bisect(store: &Store, metrics: &Metrics, scope: &TenantScope, 
     }
 }
 
+async fn settle_when_durable(committed: CommittedSpans, writes: Vec<Write>) {
+    let outcome = match committed.durable().await {
+        Ok(()) => Outcome::Stored,
+        Err(error) => {
+            tracing::error!(%error, "committed spans may be lost");
+            Outcome::Retry(error.to_string())
+        }
+    };
+    writes.into_iter().for_each(|write| write.settlement.settle(outcome.clone()));
+}
+
 async fn write_with_retries(
     store: &Store,
     scope: &TenantScope,
     spans: &[Arc<PreparedSpan>],
-) -> Result<WriteReport, StoreError> {
+) -> Result<CommittedSpans, StoreError> {
     for pause in PAUSES_MS {
-        match store.scoped(scope).write_spans(spans.to_vec()).await {
+        match store.scoped(scope).commit_spans(spans.to_vec()).await {
             Err(error) if error.is_transient() => tracing::warn!(%error, "a batch is tried again"),
             settled => return settled,
         }
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
-    store.scoped(scope).write_spans(spans.to_vec()).await
+    store.scoped(scope).commit_spans(spans.to_vec()).await
 }

@@ -48,6 +48,11 @@ impl TraceBatch {
         added
     }
 
+    /// The trace with these spans.
+    pub fn whole_range(&self) -> RollUp {
+        self.stored.unwrap_or_default().merged(&self.added())
+    }
+
     /// Drops spans that are stored already; the block is made anew without them.
     pub fn drop_spans(&mut self, stored: &HashSet<SpanId>) -> Result<(), StoreError> {
         let before = self.spans.len();

@@ -4,30 +4,65 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::error::StoreError;
 
-/// `count` fresh ids for `table`, rising. On SQLite the transaction must hold the write lock.
-pub(crate) async fn reserve_ids(
+/// Fresh ids for so many rows of each table, rising, in one query. On SQLite the transaction must hold the write lock.
+pub(crate) async fn reserve_ids<const TABLES: usize>(
     connection: &impl ConnectionTrait,
-    table: &'static str,
-    count: usize,
-) -> Result<Vec<i64>, StoreError> {
-    if count == 0 {
-        return Ok(Vec::new());
+    tables: [(&'static str, usize); TABLES],
+) -> Result<[Vec<i64>; TABLES], StoreError> {
+    match connection.get_database_backend() {
+        DbBackend::Postgres => from_sequences(connection, tables).await,
+        _ => after_the_last(connection, tables).await,
     }
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    if connection.get_database_backend() == DbBackend::Postgres {
-        let sql =
-            "SELECT nextval(pg_get_serial_sequence($1, 'id')) AS id FROM generate_series(1, $2) ORDER BY 1";
-        let statement =
-            Statement::from_sql_and_values(DbBackend::Postgres, sql, [table.into(), count.into()]);
-        let rows = connection.query_all_raw(statement).await?;
-        return Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?);
+}
+
+async fn from_sequences<const TABLES: usize>(
+    connection: &impl ConnectionTrait,
+    tables: [(&'static str, usize); TABLES],
+) -> Result<[Vec<i64>; TABLES], StoreError> {
+    let selects: Vec<String> = (0..TABLES)
+        .map(|place| {
+            let (table, count) = (2 * place + 1, 2 * place + 2);
+            format!(
+                "SELECT {place} AS place, nextval(pg_get_serial_sequence(${table}, 'id')) AS id \
+                 FROM generate_series(1, ${count})"
+            )
+        })
+        .collect();
+    let sql = format!("{} ORDER BY place, id", selects.join(" UNION ALL "));
+    let parameters = tables.iter().flat_map(|(table, count)| [(*table).into(), as_i64(*count).into()]);
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, parameters);
+    let mut ids = tables.map(|(_, count)| Vec::with_capacity(count));
+    for row in connection.query_all_raw(statement).await? {
+        let place: i32 = row.try_get_by_index(0)?;
+        let reserved = usize::try_from(place).ok().and_then(|place| ids.get_mut(place));
+        reserved.ok_or(StoreError::LostRace)?.push(row.try_get_by_index(1)?);
     }
-    // Inserting rows with ids above it moves the sequence on.
-    let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?";
-    let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [table.into()]);
-    let last: i64 = match connection.query_one_raw(statement).await? {
-        Some(row) => row.try_get("", "seq")?,
-        None => 0,
-    };
-    Ok((last + 1..=last + count).collect())
+    Ok(ids)
+}
+
+/// Inserting rows with ids above it moves the sequence of a table on.
+async fn after_the_last<const TABLES: usize>(
+    connection: &impl ConnectionTrait,
+    tables: [(&'static str, usize); TABLES],
+) -> Result<[Vec<i64>; TABLES], StoreError> {
+    let places = vec!["?"; TABLES].join(", ");
+    let sql = format!("SELECT name, seq FROM sqlite_sequence WHERE name IN ({places})");
+    let names = tables.map(|(table, _)| table.into());
+    let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, names);
+    let mut last = [0_i64; TABLES];
+    for row in connection.query_all_raw(statement).await? {
+        let name: String = row.try_get_by_index(0)?;
+        if let Some(place) = tables.iter().position(|(table, _)| *table == name) {
+            last[place] = row.try_get_by_index(1)?;
+        }
+    }
+    let mut last = last.into_iter();
+    Ok(tables.map(|(_, count)| {
+        let last = last.next().unwrap_or_default();
+        (last + 1..=last + as_i64(count)).collect()
+    }))
+}
+
+fn as_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

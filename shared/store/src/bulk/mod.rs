@@ -11,14 +11,21 @@ mod roll_up;
 mod row_set;
 mod rows;
 
+pub(crate) use self::row_set::{ColumnType, RowSet};
+
 use std::sync::Arc;
 
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use self::batch::{TraceBatch, group_by_trace};
 use crate::error::StoreError;
+use crate::journal::Durable;
 use crate::prepared::PreparedSpan;
 use crate::store::ScopedStore;
+use crate::transaction::WriteTransaction;
+
+/// What the row of a span takes in the write-ahead log, with its share of index pages; an estimate.
+const ROW_BYTES: usize = 1024;
 
 /// What a write did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,18 +35,41 @@ pub struct WriteReport {
     pub duplicates: usize,
 }
 
+/// Spans that readers see, and that the next write may build upon.
+pub struct CommittedSpans {
+    pub report: WriteReport,
+    durable: Durable,
+}
+
+impl CommittedSpans {
+    /// Returns when the spans survive a crash; nobody may be told of them before.
+    pub async fn durable(self) -> Result<(), StoreError> {
+        self.durable.wait().await
+    }
+}
+
 impl ScopedStore<'_> {
     /// Writes spans so that they survive a crash once this returns. All or nothing; safe to repeat.
     pub async fn write_spans(self, spans: Vec<Arc<PreparedSpan>>) -> Result<WriteReport, StoreError> {
+        let committed = self.commit_spans(spans).await?;
+        let report = committed.report;
+        committed.durable().await?;
+        Ok(report)
+    }
+
+    /// Like [`Self::write_spans`], but the disk may still be busy with the commit when this returns.
+    pub async fn commit_spans(self, spans: Vec<Arc<PreparedSpan>>) -> Result<CommittedSpans, StoreError> {
         let received = spans.len();
-        let grouping = tokio::task::spawn_blocking(move || group_by_trace(spans));
-        let traces = grouping.await.map_err(|error| StoreError::Interrupted(error.to_string()))??;
+        // On this thread, which is the writer's own: hashing a batch takes less time than a way to another thread and back.
+        let traces = group_by_trace(spans)?;
         let mut write =
-            SpanWrite { scoped: self, transaction: self.store.begin().await?, objects: Vec::new() };
+            SpanWrite { scoped: self, transaction: self.store.begin().await?, objects: Vec::new(), bytes: 0 };
         match write.run(traces).await {
             Ok(inserted) => {
-                write.transaction.commit().await?;
-                Ok(WriteReport { inserted, duplicates: received - inserted })
+                let durable = write.transaction.commit_early().await?;
+                self.store.written(write.bytes + inserted * ROW_BYTES);
+                let report = WriteReport { inserted, duplicates: received - inserted };
+                Ok(CommittedSpans { report, durable })
             }
             Err(error) => {
                 write.undo().await;
@@ -52,9 +82,11 @@ impl ScopedStore<'_> {
 /// A batch on its way into the database.
 struct SpanWrite<'a> {
     scoped: ScopedStore<'a>,
-    transaction: DatabaseTransaction,
+    transaction: WriteTransaction,
     /// Objects put so far; no row points at them before the commit.
     objects: Vec<String>,
+    /// Of blocks written into rows.
+    bytes: usize,
 }
 
 impl SpanWrite<'_> {
@@ -64,9 +96,10 @@ impl SpanWrite<'_> {
         traces.retain(|trace| !trace.spans.is_empty());
         self.assign_projects(&mut traces).await?;
         self.assign_sessions(&mut traces).await?;
-        self.write_traces(&mut traces).await?;
-        self.write_blocks(&mut traces).await?;
-        self.write_span_rows(&traces).await
+        let ids = self.reserve_ids(&traces).await?;
+        self.write_traces(&mut traces, ids.traces).await?;
+        self.write_blocks(&mut traces, ids.blocks).await?;
+        self.write_span_rows(&traces, ids.spans).await
     }
 
     async fn undo(self) {

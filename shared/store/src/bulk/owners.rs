@@ -1,6 +1,6 @@
 //! The owners of the traces in a batch, projects and sessions: looked up, and made if they are new.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Value};
 
@@ -50,7 +50,7 @@ impl SpanWrite<'_> {
 
     async fn insert_projects(&self, names: &[&str]) -> Result<(), StoreError> {
         const COLUMNS: &[(&str, ColumnType)] = &[("id", ColumnType::BigInt), ("name", ColumnType::Text)];
-        let ids = reserve_ids(&self.transaction, "projects", names.len()).await?;
+        let [ids] = reserve_ids(&self.transaction, [("projects", names.len())]).await?;
         let mut new: Vec<(i64, &str)> = ids.into_iter().zip(names.iter().copied()).collect();
         new.sort_unstable_by_key(|(_, name)| *name); // all writers insert in the same order, or they may lock each other out
         let mut rows = RowSet::new(COLUMNS, new.len());
@@ -67,19 +67,23 @@ impl SpanWrite<'_> {
         let unbound = || traces.iter().filter(|trace| trace.session_row.is_none());
         let names = distinct(unbound().filter_map(TraceBatch::session_id));
         let mut known = self.session_rows(&names).await?;
-        let missing: Vec<&TraceBatch> = first_of_each_session(
-            unbound().filter(|trace| trace.session_id().is_some_and(|session| !known.contains_key(session))),
-        );
+        let missing: Vec<&str> = names.into_iter().filter(|name| !known.contains_key(*name)).collect();
+        let mut new = HashMap::new();
         if !missing.is_empty() {
-            let names: Vec<&str> = missing.iter().filter_map(|trace| trace.session_id()).collect();
-            self.insert_sessions(&missing).await?;
-            known.extend(self.session_rows(&names).await?);
+            match self.insert_sessions(new_sessions(unbound(), &missing)).await? {
+                Some(inserted) => new = inserted,
+                // Another writer was first with one of them.
+                None => known.extend(self.session_rows(&missing).await?),
+            }
         }
+        let fresh: HashSet<i64> = new.values().copied().collect();
+        known.extend(new);
         for trace in traces.iter_mut().filter(|trace| trace.session_row.is_none()) {
             let Some(session) = trace.session_id() else { continue };
             trace.session_row = Some(known.get(session).copied().ok_or(StoreError::LostRace)?);
         }
-        self.extend_sessions(traces).await
+        let older = |trace: &&TraceBatch| trace.session_row.is_some_and(|session| !fresh.contains(&session));
+        self.extend_sessions(traces.iter().filter(older)).await
     }
 
     async fn session_rows(&self, names: &[&str]) -> Result<HashMap<String, i64>, StoreError> {
@@ -88,7 +92,11 @@ impl SpanWrite<'_> {
         self.rows_by_name(names, sql).await
     }
 
-    async fn insert_sessions(&self, first_traces: &[&TraceBatch]) -> Result<(), StoreError> {
+    /// Answers their rows, or nothing if not all of them are new after all.
+    async fn insert_sessions(
+        &self,
+        sessions: BTreeMap<String, NewSession>,
+    ) -> Result<Option<HashMap<String, i64>>, StoreError> {
         const COLUMNS: &[(&str, ColumnType)] = &[
             ("id", ColumnType::BigInt),
             ("project_id", ColumnType::BigInt),
@@ -96,24 +104,23 @@ impl SpanWrite<'_> {
             ("start_time", ColumnType::BigInt),
             ("end_time", ColumnType::BigInt),
         ];
-        let ids = reserve_ids(&self.transaction, "sessions", first_traces.len()).await?;
-        let mut new: Vec<_> = ids.into_iter().zip(first_traces).collect();
-        new.sort_unstable_by_key(|(_, trace)| trace.session_id()); // see `insert_projects`
-        let mut rows = RowSet::new(COLUMNS, new.len());
-        for (id, trace) in new {
-            let added = trace.added();
-            let session: Value = trace.session_id().unwrap_or_default().into();
-            rows.push([id.into(), trace.project_row.into(), session, added.start.into(), added.end.into()]);
+        let [ids] = reserve_ids(&self.transaction, [("sessions", sessions.len())]).await?;
+        let mut rows = RowSet::new(COLUMNS, sessions.len());
+        let mut inserted = HashMap::with_capacity(sessions.len());
+        for (id, (name, NewSession { project_row, range })) in ids.into_iter().zip(sessions) {
+            let session: Value = name.as_str().into();
+            rows.push([id.into(), project_row.into(), session, range.start.into(), range.end.into()]);
+            inserted.insert(name, id);
         }
         let sql = "INSERT INTO sessions (tenant_id, id, project_id, session_id, start_time, end_time) \
                    SELECT {0}, v.id, v.project_id, v.session_id, v.start_time, v.end_time FROM v WHERE true \
                    ON CONFLICT DO NOTHING";
-        rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
-        Ok(())
+        let rows_inserted = rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
+        Ok((rows_inserted == inserted.len() as u64).then_some(inserted))
     }
 
     /// A session spans its traces. One that is gone was deleted after it was looked up.
-    async fn extend_sessions(&self, traces: &[TraceBatch]) -> Result<(), StoreError> {
+    async fn extend_sessions(&self, traces: impl Iterator<Item = &TraceBatch>) -> Result<(), StoreError> {
         const COLUMNS: &[(&str, ColumnType)] = &[
             ("id", ColumnType::BigInt),
             ("start_time", ColumnType::BigInt),
@@ -122,7 +129,7 @@ impl SpanWrite<'_> {
         let mut ranges: HashMap<i64, RollUp> = HashMap::new();
         for trace in traces {
             let Some(session) = trace.session_row else { continue };
-            let whole = trace.stored.unwrap_or_default().merged(&trace.added());
+            let whole = trace.whole_range();
             ranges.entry(session).or_default().include(whole.start, whole.end);
         }
         let mut rows = RowSet::new(COLUMNS, ranges.len());
@@ -143,11 +150,32 @@ impl SpanWrite<'_> {
 
 /// Each once, in order of first appearance.
 fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     names.filter(|name| seen.insert(*name)).collect()
 }
 
-fn first_of_each_session<'a>(traces: impl Iterator<Item = &'a TraceBatch>) -> Vec<&'a TraceBatch> {
-    let mut seen = std::collections::HashSet::new();
-    traces.filter(|trace| trace.session_id().is_some_and(|session| seen.insert(session.to_owned()))).collect()
+/// A session that no trace was in so far.
+struct NewSession {
+    /// Of its first trace.
+    project_row: i64,
+    range: RollUp,
+}
+
+/// By name, so that all writers insert in the same order (see `insert_projects`).
+fn new_sessions<'a>(
+    traces: impl Iterator<Item = &'a TraceBatch>,
+    names: &[&str],
+) -> BTreeMap<String, NewSession> {
+    let names: HashSet<&str> = names.iter().copied().collect();
+    let mut sessions = BTreeMap::new();
+    for trace in traces {
+        let Some(name) = trace.session_id().filter(|name| names.contains(name)) else { continue };
+        let whole = trace.whole_range();
+        sessions
+            .entry(name.to_owned())
+            .or_insert_with(|| NewSession { project_row: trace.project_row, range: RollUp::default() })
+            .range
+            .include(whole.start, whole.end);
+    }
+    sessions
 }

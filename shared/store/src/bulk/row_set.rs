@@ -1,8 +1,8 @@
 //! Statements over many rows at once, written once for both engines.
 //!
 //! A statement sees its rows as a table `v`. On Postgres that is `UNNEST` over one array a column, so there is one
-//! prepared statement for any number of rows. On SQLite it is a `VALUES` list, cut into chunks whose sizes are
-//! powers of two, so that a few prepared statements serve every number of rows.
+//! prepared statement for any number of rows. On SQLite it is a `VALUES` list, cut into chunks of few
+//! sizes, so that some prepared statements serve every number of rows.
 
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
@@ -133,7 +133,7 @@ impl RowSet {
         let mut values = self.values.into_iter();
         let mut statements = Vec::new();
         while left > 0 {
-            let rows = LARGEST_CHUNK.min(1 << left.ilog2());
+            let rows = chunk(left);
             let sql =
                 with_parameters(sql, parameters.len(), |index| format!("?{}", rows * width + index + 1));
             let sql = format!("WITH v ({names}) AS (VALUES {}) {sql}", vec![row.as_str(); rows].join(", "));
@@ -143,6 +143,12 @@ impl RowSet {
         }
         statements
     }
+}
+
+/// Any number up to 64, or a multiple of it: one or two statements, of 71 sizes. Every statement costs a way to the
+/// thread that runs SQLite and back, which takes longer than most of them.
+fn chunk(rows: usize) -> usize {
+    if rows <= 64 { rows } else { LARGEST_CHUNK.min(rows / 64 * 64) }
 }
 
 fn with_parameters(sql: &str, count: usize, placeholder: impl Fn(usize) -> String) -> String {

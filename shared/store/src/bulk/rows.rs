@@ -85,9 +85,22 @@ impl SpanWrite<'_> {
         Ok(())
     }
 
-    pub(super) async fn write_traces(&self, traces: &mut [TraceBatch]) -> Result<(), StoreError> {
+    /// One query for the ids of all rows to come.
+    pub(super) async fn reserve_ids(&self, traces: &[TraceBatch]) -> Result<FreshIds, StoreError> {
         let new = traces.iter().filter(|trace| trace.stored.is_none()).count();
-        let mut ids = reserve_ids(&self.transaction, "traces", new).await?.into_iter();
+        let spans = traces.iter().map(|trace| trace.spans.len()).sum();
+        let tables = [("traces", new), ("trace_blocks", traces.len()), ("spans", spans)];
+        let [traces, blocks, spans] = reserve_ids(&self.transaction, tables).await?;
+        Ok(FreshIds { traces, blocks, spans })
+    }
+
+    pub(super) async fn write_traces(
+        &self,
+        traces: &mut [TraceBatch],
+        ids: Vec<i64>,
+    ) -> Result<(), StoreError> {
+        let new = ids.len();
+        let mut ids = ids.into_iter();
         for trace in traces.iter_mut().filter(|trace| trace.stored.is_none()) {
             trace.row = ids.next().ok_or(StoreError::LostRace)?;
         }
@@ -118,7 +131,11 @@ impl SpanWrite<'_> {
     }
 
     /// Large blocks go to the archive, before any row points at them.
-    pub(super) async fn write_blocks(&mut self, traces: &mut [TraceBatch]) -> Result<(), StoreError> {
+    pub(super) async fn write_blocks(
+        &mut self,
+        traces: &mut [TraceBatch],
+        ids: Vec<i64>,
+    ) -> Result<(), StoreError> {
         const BLOCK: &[(&str, ColumnType)] = &[
             ("id", BigInt),
             ("trace_row_id", BigInt),
@@ -129,7 +146,6 @@ impl SpanWrite<'_> {
             ("object_key", Text),
         ];
         let mut rows = RowSet::new(BLOCK, traces.len());
-        let ids = reserve_ids(&self.transaction, "trace_blocks", traces.len()).await?;
         for (id, trace) in ids.into_iter().zip(traces) {
             trace.block_row = id;
             let mut data = trace.block.compressed.clone();
@@ -141,6 +157,7 @@ impl SpanWrite<'_> {
                 self.scoped.store.archive.put(&key, Bytes::from(std::mem::take(&mut data))).await?;
             }
             let (spans, raw_bytes) = (as_i64(trace.block.span_count), as_i64(trace.block.raw_bytes));
+            self.bytes += data.len();
             rows.push([
                 id.into(),
                 trace.row.into(),
@@ -151,14 +168,29 @@ impl SpanWrite<'_> {
                 key.into(),
             ]);
         }
-        let sql = "INSERT INTO trace_blocks (tenant_id, id, trace_row_id, codec, span_count, raw_bytes, stored_bytes, data, \
-                   object_key) SELECT {0}, v.id, v.trace_row_id, 1, v.span_count, v.raw_bytes, v.stored_bytes, \
-                   CASE WHEN v.object_key = '' THEN v.data END, NULLIF(v.object_key, '') FROM v";
-        rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
+        let insert = self.insert_or_fail();
+        let sql = format!(
+            "{insert} INTO trace_blocks (tenant_id, id, trace_row_id, codec, span_count, raw_bytes, stored_bytes, data, \
+                   object_key) SELECT {{0}}, v.id, v.trace_row_id, 1, v.span_count, v.raw_bytes, v.stored_bytes, \
+                   CASE WHEN v.object_key = '' THEN v.data END, NULLIF(v.object_key, '') FROM v"
+        );
+        rows.execute(&self.transaction, &sql, &[self.tenant()]).await?;
         Ok(())
     }
 
-    pub(super) async fn write_span_rows(&self, traces: &[TraceBatch]) -> Result<usize, StoreError> {
+    /// A failed insert ends the whole transaction, so SQLite need not be able to undo it alone, which costs it copies of pages.
+    fn insert_or_fail(&self) -> &'static str {
+        match self.transaction.get_database_backend() {
+            DbBackend::Sqlite => "INSERT OR FAIL",
+            _ => "INSERT",
+        }
+    }
+
+    pub(super) async fn write_span_rows(
+        &self,
+        traces: &[TraceBatch],
+        ids: Vec<i64>,
+    ) -> Result<usize, StoreError> {
         const SPAN: &[(&str, ColumnType)] = &[
             ("id", BigInt),
             ("project_id", BigInt),
@@ -188,7 +220,6 @@ impl SpanWrite<'_> {
             })
             .collect();
         placed.sort_unstable_by_key(|(arrival, ..)| **arrival);
-        let ids = reserve_ids(&self.transaction, "spans", placed.len()).await?;
         let mut rows = RowSet::new(SPAN, placed.len());
         for (id, (_, index, trace, span)) in ids.into_iter().zip(&placed) {
             rows.push([
@@ -214,8 +245,9 @@ impl SpanWrite<'_> {
             DbBackend::Postgres => "v.facets::jsonb",
             _ => "v.facets",
         };
+        let insert = self.insert_or_fail();
         let sql = format!(
-            "INSERT INTO spans (tenant_id, id, project_id, trace_row_id, span_id, parent_id, name, kind, status, start_time, \
+            "{insert} INTO spans (tenant_id, id, project_id, trace_row_id, span_id, parent_id, name, kind, status, start_time, \
              end_time, prompt_tokens, completion_tokens, block_id, block_index, facets, facets_complete) \
              SELECT {{0}}, v.id, v.project_id, v.trace_row_id, v.span_id, \
              CASE WHEN length(v.parent_id) > 0 THEN v.parent_id END, v.name, v.kind, v.status, v.start_time, v.end_time, \
@@ -224,6 +256,13 @@ impl SpanWrite<'_> {
         rows.execute(&self.transaction, &sql, &[self.tenant()]).await?;
         Ok(placed.len())
     }
+}
+
+/// Ids for the rows of a batch.
+pub(super) struct FreshIds {
+    pub traces: Vec<i64>,
+    pub blocks: Vec<i64>,
+    pub spans: Vec<i64>,
 }
 
 /// A stored trace; of its roll-up only the range is read.

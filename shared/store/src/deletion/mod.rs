@@ -7,25 +7,14 @@ mod owners;
 mod span;
 mod traces;
 
-use bennu_domain::ids::{SpanId, SpanRowId, TraceId, TraceRowId};
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use bennu_domain::ids::{TraceId, TraceRowId};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
-use crate::entities::{span as span_rows, trace};
+use crate::entities::trace;
 use crate::error::StoreError;
 use crate::store::ScopedStore;
 
 impl ScopedStore<'_> {
-    /// Rows of the spans with this id, of which there may be one in every trace.
-    pub async fn span_rows_with_id(self, span_id: SpanId) -> Result<Vec<SpanRowId>, StoreError> {
-        let rows = span_rows::Entity::find()
-            .filter(span_rows::Column::TenantId.eq(self.tenant))
-            .filter(span_rows::Column::SpanId.eq(span_id.as_bytes().to_vec()))
-            .limit(2)
-            .all(&self.store.read)
-            .await?;
-        Ok(rows.into_iter().map(|row| SpanRowId(row.id)).collect())
-    }
-
     pub async fn trace_row_with_id(self, trace_id: TraceId) -> Result<Option<TraceRowId>, StoreError> {
         let row = trace::Entity::find()
             .filter(trace::Column::TenantId.eq(self.tenant))

@@ -5,11 +5,12 @@
 
 use bennu_domain::ids::{ProjectId, SessionRowId};
 use sea_orm::sea_query::{Expr, SimpleExpr};
-use sea_orm::{ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use crate::entities::{project, session, trace};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
+use crate::transaction::WriteTransaction;
 
 /// Each attempt takes all traces that are there; only a trace that is new in the moment between fails it.
 const ATTEMPTS: usize = 20;
@@ -66,7 +67,7 @@ impl ScopedStore<'_> {
     /// Traces of other projects that joined a session of this one are in none from now on. Answers the sessions.
     async fn release_traces_of_sessions(
         self,
-        transaction: &DatabaseTransaction,
+        transaction: &WriteTransaction,
         project: ProjectId,
     ) -> Result<Vec<i64>, StoreError> {
         let sessions: Vec<i64> = session::Entity::find()
@@ -88,11 +89,7 @@ impl ScopedStore<'_> {
         Ok(sessions)
     }
 
-    async fn has_trace(
-        self,
-        transaction: &DatabaseTransaction,
-        which: SimpleExpr,
-    ) -> Result<bool, StoreError> {
+    async fn has_trace(self, transaction: &WriteTransaction, which: SimpleExpr) -> Result<bool, StoreError> {
         let found: Option<i64> = trace::Entity::find()
             .select_only()
             .column(trace::Column::Id)

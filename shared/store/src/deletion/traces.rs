@@ -3,13 +3,14 @@
 use bennu_domain::ids::TraceRowId;
 use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 
 use crate::entities::{span, trace, trace_block};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
+use crate::transaction::WriteTransaction;
 
 /// Traces deleted in one transaction: bounds how long writers wait behind a large delete.
 const TRACES_A_TRANSACTION: usize = 500;
@@ -40,7 +41,7 @@ impl ScopedStore<'_> {
     /// In no order, so that any index will do.
     async fn some_traces(
         self,
-        transaction: &DatabaseTransaction,
+        transaction: &WriteTransaction,
         which: SimpleExpr,
     ) -> Result<Vec<i64>, StoreError> {
         let some = trace::Entity::find()
@@ -53,11 +54,7 @@ impl ScopedStore<'_> {
     }
 
     /// Answers those that are still there. A writing transaction of SQLite has locked them all already.
-    async fn lock_traces(
-        self,
-        transaction: &DatabaseTransaction,
-        ids: &[i64],
-    ) -> Result<Vec<i64>, StoreError> {
+    async fn lock_traces(self, transaction: &WriteTransaction, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
         if transaction.get_database_backend() == DbBackend::Sqlite {
             return Ok(ids.to_vec());
         }

@@ -22,6 +22,7 @@ mod repetition;
 mod roll_ups;
 mod session_pages;
 mod span_filters;
+mod span_ids;
 mod span_pages;
 mod tenants;
 mod trace_pages;

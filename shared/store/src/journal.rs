@@ -1,0 +1,184 @@
+//! SQLite's write-ahead log: when its commits are on the disk, and when it is folded into the database.
+//!
+//! With `synchronous=FULL` SQLite syncs the log inside of each commit, and every few megabytes copies it into the database
+//! there too: the one writer then waits for the disk half of its time. Here the log is synced after the commit, once for all
+//! commits that wait for it, while the next transaction is under way; and a connection of its own does the copying.
+//! Nobody hears of a commit before the sync that follows it, so the promise is that of `FULL`.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use tokio::sync::Mutex;
+
+use crate::error::StoreError;
+
+/// Bytes written between two foldings: few enough to keep the log short, enough to write pages that change often only once.
+const FOLD_EVERY: usize = 12 << 20;
+
+/// Cheap to clone. Does nothing on Postgres and in memory.
+#[derive(Clone, Default)]
+pub(crate) struct Journal(Option<Arc<WriteAheadLog>>);
+
+struct WriteAheadLog {
+    file: File,
+    /// For copying the log into the database. One at a time, as SQLite allows no more.
+    folding: Mutex<DatabaseConnection>,
+    unfolded: AtomicUsize,
+    committed: AtomicU64,
+    /// How many of the commits are on the disk.
+    synced: Mutex<u64>,
+    broken: AtomicBool,
+}
+
+impl Journal {
+    /// The log of a database that `folding` has opened in WAL mode.
+    pub async fn open(database: &Path, folding: DatabaseConnection) -> Result<Self, StoreError> {
+        folding.execute_unprepared("PRAGMA user_version").await?;
+        let mut path = database.as_os_str().to_owned();
+        path.push("-wal");
+        let open = move || File::options().read(true).write(true).open(path);
+        let file = blocking(open).await?.map_err(StoreError::Journal)?;
+        Ok(Self(Some(Arc::new(WriteAheadLog {
+            file,
+            folding: Mutex::new(folding),
+            unfolded: AtomicUsize::new(0),
+            committed: AtomicU64::new(0),
+            synced: Mutex::new(0),
+            broken: AtomicBool::new(false),
+        }))))
+    }
+
+    /// Notes a commit that just happened; it is durable once the answer is.
+    pub fn committed(&self) -> Durable {
+        let log = self.0.clone();
+        log.map_or(Durable(None), |log| {
+            let number = log.committed.fetch_add(1, Ordering::SeqCst) + 1;
+            Durable(Some((log, number)))
+        })
+    }
+
+    /// Notes that about so many bytes went into the log, and folds it when there are enough of them, beside the caller.
+    pub fn written(&self, bytes: usize) {
+        let Some(log) = &self.0 else { return };
+        if log.unfolded.fetch_add(bytes, Ordering::Relaxed) + bytes < FOLD_EVERY {
+            return;
+        }
+        let log = Arc::clone(log);
+        tokio::spawn(async move {
+            let Ok(connection) = log.folding.try_lock() else { return };
+            log.unfolded.store(0, Ordering::Relaxed);
+            if let Err(error) = connection.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await {
+                tracing::warn!(%error, "the write-ahead log could not be folded into the database for now");
+            }
+        });
+    }
+
+    /// Folds the whole log into the database and cuts it. A reader in the way puts it off.
+    pub async fn cut(&self) -> Result<(), StoreError> {
+        if let Some(log) = &self.0 {
+            let connection = log.folding.lock().await;
+            connection.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        }
+        Ok(())
+    }
+
+    /// An error once a sync has failed: what the disk then holds is unknown until the database is opened again.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.0.as_ref().map_or(Ok(()), |log| log.check())
+    }
+
+    pub async fn close(&self) -> Result<(), StoreError> {
+        if let Some(log) = &self.0 {
+            log.folding.lock().await.clone().close().await?;
+        }
+        Ok(())
+    }
+}
+
+/// A commit on its way to the disk.
+#[must_use = "the commit may be lost before this is awaited"]
+pub(crate) struct Durable(Option<(Arc<WriteAheadLog>, u64)>);
+
+impl Durable {
+    /// Returns when the commit survives a crash of the machine.
+    pub async fn wait(self) -> Result<(), StoreError> {
+        match self.0 {
+            Some((log, number)) => log.sync(number).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl WriteAheadLog {
+    async fn sync(self: Arc<Self>, number: u64) -> Result<(), StoreError> {
+        let mut synced = self.synced.lock().await;
+        self.check()?;
+        if *synced >= number {
+            return Ok(()); // with a commit that came later
+        }
+        let all = self.committed.load(Ordering::SeqCst);
+        let log = Arc::clone(&self);
+        let outcome = blocking(move || log.file.sync_data()).await?;
+        outcome.map_err(|error| {
+            // Linux reports a failed write once and then forgets it: a second sync would succeed and prove nothing.
+            self.broken.store(true, Ordering::SeqCst);
+            StoreError::Journal(error)
+        })?;
+        *synced = all;
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.broken.load(Ordering::SeqCst) { Err(StoreError::JournalBroken) } else { Ok(()) }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| StoreError::Interrupted(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn journal(log: &str) -> Journal {
+        let folding = sea_orm::Database::connect("sqlite::memory:").await.unwrap();
+        Journal(Some(Arc::new(WriteAheadLog {
+            file: File::options().write(true).open(log).unwrap(),
+            folding: Mutex::new(folding),
+            unfolded: AtomicUsize::new(0),
+            committed: AtomicU64::new(0),
+            synced: Mutex::new(0),
+            broken: AtomicBool::new(false),
+        })))
+    }
+
+    #[tokio::test]
+    async fn one_sync_serves_all_commits_before_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        File::create(&path).unwrap();
+        let journal = journal(path.to_str().unwrap()).await;
+        let (first, second) = (journal.committed(), journal.committed());
+        second.wait().await.unwrap();
+        let log = journal.0.as_ref().unwrap();
+        assert_eq!(*log.synced.lock().await, 2);
+        first.wait().await.unwrap();
+        let third = journal.committed();
+        third.wait().await.unwrap();
+        assert_eq!(*log.synced.lock().await, 3);
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_sync_no_commit_is_reported_durable() {
+        let journal = journal("/dev/full").await; // a device that cannot be synced
+        let (first, second) = (journal.committed(), journal.committed());
+        journal.check().unwrap();
+        assert!(matches!(first.wait().await, Err(StoreError::Journal(_))));
+        assert!(matches!(second.wait().await, Err(StoreError::JournalBroken)));
+        assert!(matches!(journal.check(), Err(StoreError::JournalBroken)));
+    }
+}

@@ -1,0 +1,63 @@
+//! The one way to change rows: a transaction whose commit is on the disk before anybody hears of it.
+
+use async_trait::async_trait;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+
+use crate::error::StoreError;
+use crate::journal::{Durable, Journal};
+
+/// A transaction that writes. Dropped, it is rolled back.
+pub(crate) struct WriteTransaction {
+    transaction: DatabaseTransaction,
+    journal: Journal,
+}
+
+impl WriteTransaction {
+    pub fn new(transaction: DatabaseTransaction, journal: Journal) -> Self {
+        Self { transaction, journal }
+    }
+
+    /// For libraries that ask for their own type.
+    pub fn raw(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+
+    /// Returns when the changes survive a crash.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.commit_early().await?.wait().await
+    }
+
+    /// Returns when readers see the changes, and the next transaction can begin. Do not tell callers of success before the
+    /// answer is waited for.
+    pub async fn commit_early(self) -> Result<Durable, StoreError> {
+        self.transaction.commit().await?;
+        Ok(self.journal.committed())
+    }
+
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        Ok(self.transaction.rollback().await?)
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for WriteTransaction {
+    fn get_database_backend(&self) -> DbBackend {
+        self.transaction.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.transaction.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.transaction.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.transaction.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.transaction.query_all_raw(statement).await
+    }
+}
