@@ -4,7 +4,7 @@ set -euo pipefail
 
 case "${1:-}" in
 build) packages=(gcc g++ make) ;;
-test) packages=(gcc g++ make postgresql python3-venv) ;;
+test) packages=(gcc g++ make postgresql rabbitmq-server redis-server nginx-light python3-venv) ;;
 *) echo "usage: $0 build|test" >&2 && exit 2 ;;
 esac
 
@@ -19,8 +19,22 @@ if ((${#missing[@]})); then
     [ "$(id -u)" -eq 0 ] || as_root=(sudo)
     export DEBIAN_FRONTEND=noninteractive
     "${as_root[@]}" apt-get update -qq
-    # Postgres comes with a cluster of its own, which nothing here uses.
+    # Debian starts a server as it is installed, and at every boot. Nothing here uses those instances.
+    forbid_services=/usr/sbin/policy-rc.d
+    if [ ! -e "$forbid_services" ]; then
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$forbid_services" >/dev/null
+        "${as_root[@]}" chmod +x "$forbid_services"
+        trap '"${as_root[@]}" rm -f "$forbid_services"' EXIT
+    fi
     "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    if [ -d /run/systemd/system ]; then
+        for package in "${missing[@]}"; do
+            case "$package" in
+            postgresql | rabbitmq-server | redis-server) "${as_root[@]}" systemctl --quiet disable "$package" ;;
+            nginx-light) "${as_root[@]}" systemctl --quiet disable nginx ;;
+            esac
+        done
+    fi
 fi
 
 command -v cargo >/dev/null || { echo "cargo is missing: install Rust (https://rustup.rs)" >&2 && exit 1; }

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use bennu_testkit::databases;
-use bennu_testkit::servers::postgres;
+use bennu_testkit::servers::{Kind, postgres};
 use tempfile::TempDir;
 
 /// A directory for temporary files in which every user may look, as in `/tmp`.
@@ -19,9 +19,10 @@ fn open_directory() -> TempDir {
     directory
 }
 
+/// Beside Postgres alone, which starts the quickest and has the most processes.
 fn with_servers(temporary_files: &TempDir, command: &[&str]) -> Command {
     let mut with_servers = Command::new(env!("CARGO_BIN_EXE_with-servers"));
-    with_servers.args(command).env("TMPDIR", temporary_files.path());
+    with_servers.args(["--only", "postgres"]).args(command).env("TMPDIR", temporary_files.path());
     with_servers
 }
 
@@ -72,4 +73,26 @@ async fn every_database_is_new() {
     let (one, other) = (databases::postgres_on(url).await, databases::postgres_on(url).await);
     assert_ne!(one, other);
     assert!(one.starts_with(url.as_str()) && other.starts_with(url.as_str()));
+}
+
+#[test]
+fn an_unknown_server_is_refused_with_the_names_there_are() {
+    let with_servers = env!("CARGO_BIN_EXE_with-servers");
+    let done = Command::new(with_servers).args(["--only", "postgres,oracle", "true"]).output().unwrap();
+    let usage = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(125));
+    assert!(Kind::ALL.iter().all(|kind| usage.contains(kind.name())), "{usage}");
+}
+
+#[test]
+fn a_server_that_was_killed_starts_again_where_it_was() {
+    for kind in Kind::ALL {
+        let mut server = kind.start().unwrap();
+        server.kill();
+        server.start_again().unwrap();
+        let address = server.variables[0].1.rsplit(['/', '@']).next().unwrap().to_owned();
+        assert!(TcpStream::connect(&address).is_ok(), "{address}");
+        server.stop();
+        assert!(TcpStream::connect(&address).is_err(), "{address}");
+    }
 }

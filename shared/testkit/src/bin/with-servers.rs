@@ -1,14 +1,16 @@
-//! Runs a command beside throw-away servers: `with-servers cargo test --workspace`.
+//! Runs a command beside throw-away servers: `with-servers cargo test --workspace`, or beside some of them only:
+//! `with-servers --only postgres,redis cargo test -p bennu-store`.
 //!
 //! The command finds the servers through environment variables (see `bennu_testkit::servers`). Its exit code
 //! becomes that of this program; a signal that ends this program is passed on to it first.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
-use bennu_testkit::servers::{Server, start_all};
+use bennu_testkit::servers::{self, Kind, Server};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,12 +24,20 @@ const FAULT: u8 = 125;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    let Some(program) = arguments.next() else {
-        eprintln!("usage: with-servers COMMAND [ARGUMENT]…");
+    let mut arguments: VecDeque<OsString> = std::env::args_os().skip(1).collect();
+    let kinds = match arguments.front() {
+        Some(option) if option == "--only" => {
+            arguments.pop_front();
+            arguments.pop_front().and_then(|names| kinds(names.to_str()?))
+        }
+        _ => Some(Kind::ALL.to_vec()),
+    };
+    let (Some(kinds), Some(program)) = (kinds, arguments.pop_front()) else {
+        let names = Kind::ALL.map(Kind::name).join(",");
+        eprintln!("usage: with-servers [--only {names}] COMMAND [ARGUMENT]…");
         return ExitCode::from(FAULT);
     };
-    match run(program, arguments.collect()).await {
+    match run(&kinds, program, arguments.into()).await {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("with-servers: {error}");
@@ -36,11 +46,20 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(program: OsString, arguments: Vec<OsString>) -> Result<u8, Box<dyn std::error::Error>> {
+/// Reads names separated by commas; `None` if one is unknown.
+fn kinds(names: &str) -> Option<Vec<Kind>> {
+    names.split(',').map(|name| Kind::ALL.into_iter().find(|kind| kind.name() == name)).collect()
+}
+
+async fn run(
+    kinds: &[Kind],
+    program: OsString,
+    arguments: Vec<OsString>,
+) -> Result<u8, Box<dyn std::error::Error>> {
     // Listened for from here on, so that a signal during the start is not lost, nor the servers behind it.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hang_up = signal(SignalKind::hangup())?;
-    let servers = start_all()?;
+    let servers = servers::start(kinds)?;
     let mut command = match start(&program, &arguments, &servers) {
         Ok(command) => command,
         Err(error) => {

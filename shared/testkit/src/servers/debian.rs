@@ -6,24 +6,30 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{ServerError, failed_to};
+use super::server::{ServerError, failed_to};
+
+/// `program` in one of `PATH`.
+pub fn find_program(program: &'static str, package: &'static str) -> Result<PathBuf, ServerError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut programs = std::env::split_paths(&path).map(|directory| directory.join(program));
+    programs.find(|program| program.is_file()).ok_or(ServerError::NotInstalled { program, package })
+}
 
 /// `program` in the newest of the versioned directories `<root>/<version>/bin`, or else in one of `PATH`.
-pub fn find_program(
+pub fn find_newest_program(
     root: &str,
     program: &'static str,
     package: &'static str,
 ) -> Result<PathBuf, ServerError> {
     let versions = fs::read_dir(root).into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = versions
-        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter_map(|entry| {
+            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin").join(program)))
+        })
         .collect();
     versions.sort();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories =
-        versions.into_iter().rev().map(|(_, directory)| directory).chain(std::env::split_paths(&path));
-    let mut programs = directories.map(|directory| directory.join(program));
-    programs.find(|program| program.is_file()).ok_or(ServerError::NotInstalled { program, package })
+    let newest = versions.into_iter().rev().map(|(_, program)| program).find(|program| program.is_file());
+    newest.map_or_else(|| find_program(program, package), Ok)
 }
 
 /// The user that servers run as: oneself, but `nobody` when that is root, as which Postgres refuses to run.
@@ -77,9 +83,9 @@ mod tests {
             fs::create_dir_all(&directory).unwrap();
             fs::write(directory.join("served"), "").unwrap();
         }
-        let found = find_program(root.path().to_str().unwrap(), "served", "a-package").unwrap();
+        let found = find_newest_program(root.path().to_str().unwrap(), "served", "a-package").unwrap();
         assert_eq!(found, root.path().join("15/bin/served"));
-        let error = find_program("/nonexistent", "no-such-program", "a-package").unwrap_err();
+        let error = find_newest_program("/nonexistent", "no-such-program", "a-package").unwrap_err();
         assert!(error.to_string().contains("apt-get install a-package"), "{error}");
     }
 }

@@ -2,93 +2,50 @@
 //! thrown away afterwards.
 //!
 //! One module a server, all of one shape: `start()` answers a [`Server`] that is ready, and tests find it through the
-//! environment variables it brings. To add one, write its module and name it in [`start_all`].
+//! environment variables it brings. To add one, write its module and name it in [`Kind`].
 
 mod debian;
 pub mod postgres;
+pub mod rabbitmq;
+pub mod redis;
+mod server;
 
-use std::process::{Child, ExitStatus};
-use std::time::Duration;
+pub use server::{Server, ServerError};
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
-
-/// Starting takes a second or two; a loaded machine gets much longer before the test run gives up.
-const READY_WITHIN: Duration = Duration::from_mins(1);
-/// A server that is asked to stop and has not by then is killed; its data is worth nothing.
-const STOPPED_WITHIN: Duration = Duration::from_secs(10);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
-
-/// A running server; it ends, and its directory goes, when this is dropped.
-#[derive(Debug)]
-pub struct Server {
-    /// What tests find it by: environment variables and their values.
-    pub variables: Vec<(&'static str, String)>,
-    process: Child,
-    stop_signal: Signal,
-    /// Its data and its log.
-    _directory: TempDir,
+/// The servers there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Postgres,
+    RabbitMq,
+    Redis,
 }
 
-/// Why a server cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    #[error(
-        "{program} is not installed; it is part of the Debian package {package} (apt-get install {package})"
-    )]
-    NotInstalled { program: &'static str, package: &'static str },
-    #[error("{what}: {source}")]
-    System { what: String, source: std::io::Error },
-    #[error("{what}; its output ends:\n{output}")]
-    Failed { what: String, output: String },
-}
+impl Kind {
+    pub const ALL: [Self; 3] = [Self::Postgres, Self::RabbitMq, Self::Redis];
 
-/// Starts every server that tests need; when one fails, those before it are stopped.
-pub fn start_all() -> Result<Vec<Server>, ServerError> {
-    Ok(vec![postgres::start()?])
-}
-
-impl Server {
-    fn exited(&mut self) -> Option<ExitStatus> {
-        self.process.try_wait().ok().flatten()
+    /// As on the command line of `with-servers`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::RabbitMq => "rabbitmq",
+            Self::Redis => "redis",
+        }
     }
 
-    fn stop(&mut self) {
-        if self.exited().is_some() {
-            return;
-        }
-        if let Ok(pid) = i32::try_from(self.process.id())
-            && let Some(pid) = Pid::from_raw(pid)
-        {
-            // An error means that it has ended by itself.
-            let _ = kill_process(pid, self.stop_signal);
-        }
-        if !within(STOPPED_WITHIN, || self.exited().is_some()) {
-            let _ = self.process.kill();
-            let _ = self.process.wait();
+    pub fn start(self) -> Result<Server, ServerError> {
+        match self {
+            Self::Postgres => postgres::start(),
+            Self::RabbitMq => rabbitmq::start(),
+            Self::Redis => redis::start(),
         }
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// Looks until `happened`; `false` if it has not by then.
-fn within(limit: Duration, mut happened: impl FnMut() -> bool) -> bool {
-    let began = std::time::Instant::now();
-    while !happened() {
-        if began.elapsed() > limit {
-            return false;
-        }
-        std::thread::sleep(BETWEEN_LOOKS);
-    }
-    true
-}
-
-fn failed_to(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> ServerError {
-    let what = what.into();
-    |source| ServerError::System { what, source }
+/// Starts servers side by side, as some take seconds; when one fails, the others are stopped.
+pub fn start(kinds: &[Kind]) -> Result<Vec<Server>, ServerError> {
+    std::thread::scope(|scope| {
+        let starting: Vec<_> = kinds.iter().map(|kind| scope.spawn(|| kind.start())).collect();
+        let started: Vec<_> = starting.into_iter().map(|start| start.join().expect("no panic")).collect();
+        started.into_iter().collect()
+    })
 }
