@@ -4,6 +4,7 @@ mod dialect;
 mod m0001_tenants_and_projects;
 mod m0002_traces;
 mod m0003_spans;
+mod m0004_text_ids_costs_and_running_spans;
 
 use sea_orm_migration::MigrationTrait;
 pub use sea_orm_migration::MigratorTrait;
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_tenants_and_projects::Migration),
             Box::new(m0002_traces::Migration),
             Box::new(m0003_spans::Migration),
+            Box::new(m0004_text_ids_costs_and_running_spans::Migration),
         ]
     }
 }

@@ -20,8 +20,11 @@ pub async fn find_span(store: ScopedStore<'_>, identifier: &str) -> Result<SpanR
     if let Some(row) = SpanRowId::from_global_id(identifier) {
         return Ok(row);
     }
-    let Ok(span_id) = SpanId::from_hex(identifier) else { return Err(not_found("span", identifier)) };
-    match store.span_rows_with_id(span_id).await.map_err(store_failed)?.as_slice() {
+    let mut rows = Vec::new();
+    for span_id in SpanId::meant_by(identifier) {
+        rows.extend(store.span_rows_with_id(span_id).await.map_err(store_failed)?);
+    }
+    match rows.as_slice() {
         [] => Err(not_found("span", identifier)),
         [row] => Ok(*row),
         // OTLP makes span ids unique within a trace only.
@@ -35,9 +38,12 @@ pub async fn find_trace(store: ScopedStore<'_>, identifier: &str) -> Result<Trac
     if let Some(row) = TraceRowId::from_global_id(identifier) {
         return Ok(row);
     }
-    let Ok(trace_id) = TraceId::from_hex(identifier) else { return Err(not_found("trace", identifier)) };
-    let found = store.trace_row_with_id(trace_id).await.map_err(store_failed)?;
-    found.ok_or_else(|| not_found("trace", identifier))
+    for trace_id in TraceId::meant_by(identifier) {
+        if let Some(row) = store.trace_row_with_id(trace_id).await.map_err(store_failed)? {
+            return Ok(row);
+        }
+    }
+    Err(not_found("trace", identifier))
 }
 
 pub async fn find_session(store: ScopedStore<'_>, identifier: &str) -> Result<SessionRowId, ApiError> {

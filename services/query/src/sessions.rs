@@ -81,7 +81,7 @@ impl From<SessionTrace> for SessionTraceBody {
     fn from(trace: SessionTrace) -> Self {
         Self {
             id: trace.id.global_id(),
-            trace_id: trace.trace_id.to_string(),
+            trace_id: trace.trace_text.unwrap_or_else(|| trace.trace_id.to_string()),
             start_time: trace.start.to_string(),
             end_time: trace.end.to_string(),
         }

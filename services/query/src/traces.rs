@@ -5,22 +5,27 @@ use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::SessionRowId;
 use bennu_domain::page::{CursorValue, Order, SortCursor};
 use bennu_domain::time::Timestamp;
-use bennu_kit::http::{ApiError, QueryString};
-use bennu_store::{ScopedStore, Trace, TraceList, TraceSort, TraceSpan};
-use serde::Serialize;
+use bennu_kit::http::{ApiError, FieldError, JsonBody, QueryString};
+use bennu_store::{ScopedStore, Trace, TraceList, TraceSort, TraceSpan, Transfer};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::caller::Caller;
 use crate::identifiers::{find_project, find_trace, not_found};
-use crate::responses::{PageBody, invalid_cursor, no_content, store_failed};
+use crate::responses::{DataBody, PageBody, invalid_cursor, no_content, store_failed};
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(list_traces, delete_trace, export_trace))]
+#[openapi(paths(list_traces, delete_traces, transfer_traces, delete_trace, export_trace))]
 pub struct ApiDoc;
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/v1/projects/{project_identifier}/traces").get(list_traces))
+        .service(
+            web::resource("/v1/projects/{project_identifier}/traces").get(list_traces).delete(delete_traces),
+        )
+        // Before the resources below, which would take `transfer` for an identifier.
+        .service(web::resource("/v1/traces/transfer").post(transfer_traces))
         .service(web::resource("/v1/traces/{trace_identifier}").delete(delete_trace))
         .service(web::resource("/v1/traces/{trace_identifier}/otlp").get(export_trace));
 }
@@ -64,7 +69,7 @@ impl From<Trace> for TraceBody {
     fn from(trace: Trace) -> Self {
         Self {
             id: trace.id.global_id(),
-            trace_id: trace.trace_id.to_string(),
+            trace_id: trace.trace_id_text(),
             project_id: trace.project.global_id(),
             start_time: trace.start.to_string(),
             end_time: trace.end.to_string(),
@@ -80,8 +85,8 @@ impl From<TraceSpan> for TraceSpanBody {
     fn from(span: TraceSpan) -> Self {
         Self {
             id: span.id.global_id(),
-            span_id: span.span_id.to_string(),
-            parent_id: span.parent_id.map(|id| id.to_string()),
+            span_id: span.span_text.unwrap_or_else(|| span.span_id.to_string()),
+            parent_id: span.parent_text.or_else(|| Some(span.parent_id?.to_string())),
             name: span.name,
             span_kind: span.kind.as_str(),
             status_code: span.status.as_str(),
@@ -209,4 +214,90 @@ async fn export_trace(caller: Caller, identifier: web::Path<String>) -> Result<H
     let exported = caller.store().export_trace(row).await.map_err(store_failed)?;
     let body = exported.ok_or_else(|| not_found("trace", &identifier))?;
     Ok(HttpResponse::Ok().content_type("application/x-protobuf").body(body))
+}
+
+/// Deletes the traces of a project that start in a range of time, and the sessions that this leaves empty.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project_identifier}/traces", operation_id = "deleteProjectTraces", tag = "traces",
+    params(
+        ("project_identifier" = String, Path, description = "GlobalId or name"),
+        ("start_time" = String, Query, description = "Traces that start at or after it"),
+        ("end_time" = String, Query, description = "Traces that start before it"),
+    ),
+    responses(
+        (status = 204),
+        (status = 404, body = String, content_type = "text/plain"),
+        (status = 422, body = String, content_type = "text/plain"),
+    )
+)]
+async fn delete_traces(
+    caller: Caller,
+    project: web::Path<String>,
+    mut query: QueryString,
+) -> Result<HttpResponse, ApiError> {
+    let (start, end) = (query.required_date_time("start_time"), query.required_date_time("end_time"));
+    query.finish()?;
+    let (start, end) = (start.unwrap_or_default(), end.unwrap_or_default());
+    if start >= end {
+        return Err(ApiError::Unprocessable("start_time must be before end_time.".to_owned()));
+    }
+    let project = find_project(caller.store(), &project).await?.id;
+    let (start, end) = (Timestamp(start), Timestamp(end));
+    caller.store().delete_traces_between(project, start, end).await.map_err(store_failed)?;
+    Ok(no_content())
+}
+
+#[derive(Deserialize, ToSchema)]
+struct TransferTracesRequestBody {
+    /// GlobalIds or OpenTelemetry trace ids, all of one project
+    #[schema(min_items = 1)]
+    trace_identifiers: Vec<String>,
+    /// GlobalId or name
+    destination_project_identifier: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct TransferTracesData {
+    transferred_trace_count: usize,
+    /// GlobalId
+    destination_project_id: String,
+}
+
+/// Moves traces of one project to another, all or none. What arrives for them later follows; their sessions stay.
+#[utoipa::path(
+    post, path = "/v1/traces/transfer", operation_id = "transferTraces", tag = "traces",
+    request_body = TransferTracesRequestBody,
+    responses(
+        (status = 200, body = DataBody<TransferTracesData>),
+        (status = 404, description = "A trace or the destination is missing", body = String, content_type = "text/plain"),
+        (status = 422, description = "The traces are of several projects", body = String, content_type = "text/plain"),
+    )
+)]
+async fn transfer_traces(
+    caller: Caller,
+    body: JsonBody<TransferTracesRequestBody>,
+) -> Result<web::Json<DataBody<TransferTracesData>>, ApiError> {
+    let TransferTracesRequestBody { trace_identifiers, destination_project_identifier } = body.0;
+    if trace_identifiers.is_empty() {
+        let place = vec!["body".into(), "trace_identifiers".into()];
+        let error = FieldError::body(place, "too_short", "must name at least one trace", &json!([]));
+        let rule = json!({ "field_type": "List", "min_length": 1, "actual_length": 0 });
+        return Err(ApiError::Validation(vec![error.with(rule)]));
+    }
+    let destination = find_project(caller.store(), &destination_project_identifier).await?.id;
+    let mut traces = Vec::with_capacity(trace_identifiers.len());
+    for identifier in &trace_identifiers {
+        traces.push(find_trace(caller.store(), identifier).await?);
+    }
+    match caller.store().transfer_traces(&traces, destination).await.map_err(store_failed)? {
+        Transfer::Done(transferred_trace_count) => {
+            let destination_project_id = destination.global_id();
+            let data = TransferTracesData { transferred_trace_count, destination_project_id };
+            Ok(web::Json(DataBody { data }))
+        }
+        Transfer::Missing => Err(ApiError::NotFound("A trace or the project is not there.".to_owned())),
+        Transfer::SeveralSources => {
+            Err(ApiError::Unprocessable("The traces must all be of one project.".to_owned()))
+        }
+    }
 }

@@ -24,7 +24,7 @@ struct Base;
 /// The document as indented JSON.
 pub fn text() -> String {
     let mut document = Base::openapi();
-    document.merge(receive::ApiDoc::openapi());
+    document.merge(receive::api_doc());
     document.merge(bennu_query::api_doc());
     document.to_pretty_json().unwrap_or_default()
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 macro_rules! row_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -76,6 +78,30 @@ macro_rules! otel_id {
                 Self::from_bytes(&decode_hex(text)?)
             }
 
+            /// The id for text of any kind, as JSON spans have it. Hexadecimal as this id is shown stands for itself;
+            /// other text for a hash of it, beside which the text is kept (see [`crate::text_ids`]).
+            pub fn from_text(text: &str) -> Self {
+                Self::shown_as(text).unwrap_or_else(|| {
+                    let mut id = [0; $size];
+                    id.copy_from_slice(&Sha256::digest(text)[..$size]);
+                    id[0] |= 1; // never all zeros
+                    Self(id)
+                })
+            }
+
+            /// The id that is shown as just this text.
+            pub fn shown_as(text: &str) -> Option<Self> {
+                let lower_case = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+                Self::from_hex(text).ok().filter(|_| lower_case)
+            }
+
+            /// Every id that somebody who writes this text may mean: hexadecimal in either case, and text.
+            pub fn meant_by(text: &str) -> Vec<Self> {
+                let by_text = Self::from_text(text);
+                let by_hex = Self::from_hex(text).ok().filter(|id| *id != by_text);
+                by_hex.into_iter().chain([by_text]).collect()
+            }
+
             pub fn as_bytes(&self) -> &[u8] {
                 &self.0
             }
@@ -127,6 +153,35 @@ mod tests {
     fn a_trace_id_reads_hex_of_either_case_and_writes_lower_case() {
         let id = TraceId::from_hex("0AF7651916cd43dd8448eb211c80319c").unwrap();
         assert_eq!(id.to_string(), "0af7651916cd43dd8448eb211c80319c");
+    }
+
+    #[test]
+    fn text_that_is_no_id_as_shown_has_a_hash_for_an_id() {
+        let shown = "0af7651916cd43dd8448eb211c80319c";
+        assert_eq!(TraceId::from_text(shown).to_string(), shown);
+        let others = [
+            "",
+            "my trace",
+            " my trace",
+            "0AF7651916cd43dd8448eb211c80319c",
+            "00000000000000000000000000000000",
+        ];
+        for text in others {
+            assert_eq!(TraceId::shown_as(text), None, "{text}");
+            assert_ne!(TraceId::from_text(text), TraceId::from_text(shown), "{text}");
+        }
+        assert_ne!(SpanId::from_text("a"), SpanId::from_text("b"));
+        // Rows are found by it: it never changes.
+        assert_eq!(SpanId::from_text("my span").to_string(), "213c69b285540edb");
+    }
+
+    #[test]
+    fn upper_case_may_mean_a_hexadecimal_id_or_text() {
+        let hex = "00f067aa0ba902b7";
+        assert_eq!(SpanId::meant_by(hex), [SpanId::from_hex(hex).unwrap()]);
+        let upper = hex.to_uppercase();
+        assert_eq!(SpanId::meant_by(&upper), [SpanId::from_hex(hex).unwrap(), SpanId::from_text(&upper)]);
+        assert_eq!(SpanId::meant_by("x"), [SpanId::from_text("x")]);
     }
 
     #[test]

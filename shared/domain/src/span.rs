@@ -5,9 +5,11 @@ use opentelemetry_proto::tonic::trace::v1 as proto;
 use prost::Message as _;
 use serde_json::Value;
 
-use crate::attributes::{Attributes, flat_values, shape, whole_number};
+use crate::attributes::{Attributes, flat_values, shape, shape_json_span, whole_number};
 use crate::ids::{SpanId, TraceId};
 use crate::kind::{SPAN_KIND_ATTRIBUTE, SpanKind, StatusCode};
+use crate::own_attributes::{JSON_SPAN, Parted};
+use crate::text_ids::TextIds;
 use crate::time::Timestamp;
 
 /// A decoded span. `attributes` are nested and shaped; see [`crate::attributes`].
@@ -16,6 +18,8 @@ pub struct Span {
     pub trace_id: TraceId,
     pub span_id: SpanId,
     pub parent_id: Option<SpanId>,
+    /// What the sender wrote for the ids, where that is another text.
+    pub text_ids: Option<Box<TextIds>>,
     pub name: String,
     pub kind: SpanKind,
     pub start: Timestamp,
@@ -48,14 +52,21 @@ impl Span {
 
     /// Reads a decoded OTLP `Span` message.
     pub fn from_otlp(span: &proto::Span) -> Result<Self, SpanError> {
-        let attributes = shape(&span.attributes);
+        let parted = Parted::new(&span.attributes);
+        let is_json = parted.is_true(JSON_SPAN);
+        let attributes = if is_json { shape_json_span(&parted.shown) } else { shape(&parted.shown) };
         let status = span.status.as_ref();
+        let trace_id =
+            TraceId::from_bytes(&span.trace_id).map_err(|error| SpanError(format!("trace_id {error}")))?;
+        let span_id =
+            SpanId::from_bytes(&span.span_id).map_err(|error| SpanError(format!("span_id {error}")))?;
+        let parent_id = SpanId::from_bytes(&span.parent_span_id).ok();
+        let read_event = if is_json { read_json_event } else { read_event };
         Ok(Self {
-            trace_id: TraceId::from_bytes(&span.trace_id)
-                .map_err(|error| SpanError(format!("trace_id {error}")))?,
-            span_id: SpanId::from_bytes(&span.span_id)
-                .map_err(|error| SpanError(format!("span_id {error}")))?,
-            parent_id: SpanId::from_bytes(&span.parent_span_id).ok(),
+            trace_id,
+            span_id,
+            parent_id,
+            text_ids: TextIds::read(&parted, trace_id, span_id, parent_id),
             name: span.name.clone(),
             kind: attributes_kind(&attributes),
             start: Timestamp::from_unix_nano(span.start_time_unix_nano),
@@ -65,6 +76,24 @@ impl Span {
             events: span.events.iter().map(read_event).collect(),
             attributes,
         })
+    }
+
+    /// The trace id as the sender wrote it.
+    pub fn trace_id_text(&self) -> String {
+        let text = self.text_ids.as_ref().and_then(|texts| texts.trace.clone());
+        text.unwrap_or_else(|| self.trace_id.to_string())
+    }
+
+    /// The span id as the sender wrote it.
+    pub fn span_id_text(&self) -> String {
+        let text = self.text_ids.as_ref().and_then(|texts| texts.span.clone());
+        text.unwrap_or_else(|| self.span_id.to_string())
+    }
+
+    /// The id of the parent as the sender wrote it.
+    pub fn parent_id_text(&self) -> Option<String> {
+        let text = self.text_ids.as_ref().and_then(|texts| texts.parent.clone());
+        text.or_else(|| Some(self.parent_id?.to_string()))
     }
 
     /// The kind as the sender wrote it (`"llm"` stays `"llm"`); `UNKNOWN` if it wrote none.
@@ -121,12 +150,21 @@ const EXCEPTION_ATTRIBUTES: [&str; 4] =
     ["exception.type", "exception.message", "exception.escaped", "exception.stacktrace"];
 
 fn read_event(event: &proto::span::Event) -> SpanEvent {
-    let mut attributes = flat_values(&event.attributes);
+    let mut read = read_json_event(event);
     if event.name == "exception" {
-        attributes.retain(|key, _| EXCEPTION_ATTRIBUTES.contains(&key.as_str()));
-        attributes.entry("exception.message").or_insert_with(|| Value::String(String::new()));
+        read.attributes.retain(|key, _| EXCEPTION_ATTRIBUTES.contains(&key.as_str()));
+        read.attributes.entry("exception.message").or_insert_with(|| Value::String(String::new()));
     }
-    SpanEvent { name: event.name.clone(), time: Timestamp::from_unix_nano(event.time_unix_nano), attributes }
+    read
+}
+
+/// Events of spans that came as JSON stay as they were given.
+fn read_json_event(event: &proto::span::Event) -> SpanEvent {
+    SpanEvent {
+        name: event.name.clone(),
+        time: Timestamp::from_unix_nano(event.time_unix_nano),
+        attributes: flat_values(&event.attributes),
+    }
 }
 
 #[cfg(test)]

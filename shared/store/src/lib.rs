@@ -15,8 +15,10 @@ mod sessions;
 mod span_ids;
 mod span_page;
 mod store;
+mod stored;
 mod traces;
 mod transaction;
+mod transfer;
 
 pub use blocks::BlockPolicy;
 pub use bulk::{CommittedSpans, WriteReport};
@@ -28,3 +30,4 @@ pub use sessions::{Session, SessionTrace};
 pub use span_page::{SpanPageRequest, SpanSort, StoredSpan};
 pub use store::{ScopedStore, Store};
 pub use traces::{Trace, TraceList, TraceSort, TraceSpan};
+pub use transfer::Transfer;

@@ -10,6 +10,7 @@ use bennu_domain::kind::{SpanKind, StatusCode};
 use bennu_domain::otlp::{SpanOrigin, ValidRequest};
 use bennu_domain::project::ProjectName;
 use bennu_domain::span::{Span, SpanError, TokenCounts};
+use bennu_domain::text_ids::TextIds;
 use bennu_domain::time::Timestamp;
 use bytes::Bytes;
 
@@ -34,6 +35,7 @@ pub struct PreparedSpan {
     pub trace_id: TraceId,
     pub span_id: SpanId,
     pub parent_id: Option<SpanId>,
+    pub text_ids: Option<Box<TextIds>>,
     pub name: String,
     pub kind: SpanKind,
     pub status: StatusCode,
@@ -81,6 +83,7 @@ impl PreparedSpan {
             trace_id: span.trace_id,
             span_id: span.span_id,
             parent_id: span.parent_id,
+            text_ids: span.text_ids.clone(),
             name: storable_text(cut(&span.name, NAME_BYTES)),
             kind: span.kind,
             status: span.status,

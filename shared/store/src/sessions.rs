@@ -33,6 +33,8 @@ pub struct Session {
 pub struct SessionTrace {
     pub id: TraceRowId,
     pub trace_id: TraceId,
+    /// What the sender wrote for the trace id, where that is another text.
+    pub trace_text: Option<String>,
     pub start: Timestamp,
     pub end: Timestamp,
 }
@@ -110,6 +112,7 @@ fn read_session(row: session::Model, traces: &[trace::Model]) -> Result<Session,
         session_traces.push(SessionTrace {
             id: trace.id,
             trace_id: trace.trace_id,
+            trace_text: trace.trace_text,
             start: trace.start,
             end: trace.end,
         });

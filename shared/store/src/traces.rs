@@ -27,6 +27,8 @@ const SPANS_AT_ONCE: usize = 500;
 pub struct Trace {
     pub id: TraceRowId,
     pub trace_id: TraceId,
+    /// What the sender wrote for the trace id, where that is another text.
+    pub trace_text: Option<String>,
     pub project: ProjectId,
     pub start: Timestamp,
     pub end: Timestamp,
@@ -41,6 +43,9 @@ pub struct TraceSpan {
     pub id: SpanRowId,
     pub span_id: SpanId,
     pub parent_id: Option<SpanId>,
+    /// What the sender wrote for the ids, where that is another text.
+    pub span_text: Option<String>,
+    pub parent_text: Option<String>,
     pub name: String,
     pub kind: SpanKind,
     pub status: StatusCode,
@@ -81,6 +86,11 @@ pub struct TraceList {
 }
 
 impl Trace {
+    /// The trace id as the sender wrote it.
+    pub fn trace_id_text(&self) -> String {
+        self.trace_text.clone().unwrap_or_else(|| self.trace_id.to_string())
+    }
+
     #[allow(clippy::cast_precision_loss)] // microseconds fit a double for 285 years
     pub fn latency_ms(&self) -> f64 {
         (self.end.0 - self.start.0) as f64 / 1_000.0
@@ -223,6 +233,7 @@ pub(crate) fn read_trace(row: &trace::Model) -> Result<Trace, StoreError> {
         id: TraceRowId(row.id),
         trace_id: TraceId::from_bytes(&row.trace_id)
             .map_err(|error| unreadable("traces.trace_id", row.id, &error))?,
+        trace_text: row.trace_text.clone(),
         project: ProjectId(row.project_id),
         start: Timestamp(row.start_time),
         end: Timestamp(row.end_time),
@@ -237,6 +248,8 @@ fn read_trace_span(row: span::Model) -> Result<TraceSpan, StoreError> {
         span_id: SpanId::from_bytes(&row.span_id)
             .map_err(|error| unreadable("spans.span_id", row.id, &error))?,
         parent_id: row.parent_id.as_deref().and_then(|id| SpanId::from_bytes(id).ok()),
+        span_text: row.span_text,
+        parent_text: row.parent_text,
         name: row.name,
         kind: SpanKind::from_code(row.kind).unwrap_or(SpanKind::Unknown),
         status: StatusCode::from_code(row.status).unwrap_or(StatusCode::Unset),

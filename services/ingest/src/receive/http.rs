@@ -9,8 +9,10 @@ use bennu_queue::PublishError;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use std::time::Duration;
+use utoipa::OpenApi as _;
 
 use super::body::{Encoding, read_body};
+use super::json_spans;
 use super::receiver::{ReceiveError, Receiver, RequestFormat};
 
 const PROJECT_HEADER: HeaderName = HeaderName::from_static("x-project-name");
@@ -20,14 +22,20 @@ const JSON: &str = "application/json";
 /// A full buffer empties within a few commits; exporters wait at least this long before they try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The part of the API document that this service serves.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(export_traces))]
-pub struct ApiDoc;
+struct ApiDoc;
 
-/// Adds the route; the application data holds a [`Receiver`].
+/// The part of the API document that this service serves.
+pub fn api_doc() -> utoipa::openapi::OpenApi {
+    let mut document = ApiDoc::openapi();
+    document.merge(json_spans::ApiDoc::openapi());
+    document
+}
+
+/// Adds the routes; the application data holds a [`Receiver`] and a [`bennu_store::Store`].
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/v1/traces").post(export_traces));
+    config.service(web::resource("/v1/traces").post(export_traces)).configure(json_spans::routes);
 }
 
 /// Receives spans over OTLP/HTTP.
@@ -80,7 +88,7 @@ fn request_format(headers: &HeaderMap) -> Result<RequestFormat, ApiError> {
     }
 }
 
-fn content_encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
+pub(super) fn content_encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
     let encoding = text(headers, &CONTENT_ENCODING);
     Encoding::parse(encoding).ok_or_else(|| {
         let expected =
@@ -106,7 +114,7 @@ pub(super) fn unavailable(reason: impl std::fmt::Display) -> ApiError {
     ApiError::Unavailable { message: reason.to_string(), retry_after: RETRY_AFTER }
 }
 
-fn api_error(error: ReceiveError) -> ApiError {
+pub(super) fn api_error(error: ReceiveError) -> ApiError {
     match error {
         ReceiveError::Malformed(error) => ApiError::Unprocessable(error.to_string()),
         ReceiveError::Publish(PublishError::Rejected(reason)) => ApiError::Unprocessable(reason),

@@ -4,9 +4,11 @@ mod body;
 mod budget;
 mod grpc;
 mod http;
+mod json_span_body;
+mod json_spans;
 mod receiver;
 
 pub use budget::Budget;
 pub use grpc::TraceService;
-pub use http::{ApiDoc, routes};
+pub use http::{api_doc, routes};
 pub use receiver::{ReceiveError, Received, Receiver, RequestFormat};

@@ -62,9 +62,9 @@ impl From<StoredSpan> for SpanBody {
         attributes.remove(KIND_ATTRIBUTE);
         Self {
             id: id.global_id(),
-            context: SpanContext { trace_id: span.trace_id.to_string(), span_id: span.span_id.to_string() },
+            context: SpanContext { trace_id: span.trace_id_text(), span_id: span.span_id_text() },
             span_kind: span.kind_text().to_owned(),
-            parent_id: span.parent_id.map(|id| id.to_string()),
+            parent_id: span.parent_id_text(),
             start_time: span.start.to_string(),
             end_time: span.end.to_string(),
             status_code: span.status.as_str(),

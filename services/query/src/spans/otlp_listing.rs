@@ -63,22 +63,23 @@ struct OtlpStatusBody {
 
 impl From<Span> for OtlpSpanBody {
     fn from(span: Span) -> Self {
+        let (trace_id, span_id) = (span.trace_id_text(), span.span_id_text());
         Self {
             attributes: otlp_attributes(&span.attributes),
             dropped_attributes_count: None,
             dropped_events_count: None,
             dropped_links_count: None,
             end_time_unix_nano: span.end.unix_nano(),
+            parent_span_id: span.parent_id_text(),
             events: (!span.events.is_empty())
                 .then(|| span.events.into_iter().map(OtlpEventBody::from).collect()),
             flags: None,
             kind: "SPAN_KIND_INTERNAL",
             links: None,
-            parent_span_id: span.parent_id.map(|id| id.to_string()),
-            span_id: span.span_id.to_string(),
+            span_id,
             start_time_unix_nano: span.start.unix_nano(),
             status: status(span.status, span.status_message),
-            trace_id: span.trace_id.to_string(),
+            trace_id,
             trace_state: None,
             name: span.name,
         }

@@ -39,14 +39,14 @@ impl FilterParameters {
         Self { kinds: query.texts("span_kind"), ..Self::read(query) }
     }
 
-    /// Ids that no span can have match nothing; unknown kinds and codes are errors.
+    /// Ids may be any text, as those of JSON spans are; unknown kinds and codes are errors.
     pub fn filter(self) -> Result<SpanFilter, ApiError> {
         let parse_attribute = |text: &String| {
             AttributeMatch::parse(text).map_err(|error| ApiError::Unprocessable(error.to_string()))
         };
         Ok(SpanFilter {
-            trace_ids: given(&self.trace_ids, |id| TraceId::from_hex(id).ok()),
-            span_ids: given(&self.span_ids, |id| SpanId::from_hex(id).ok()),
+            trace_ids: given(&self.trace_ids, TraceId::meant_by),
+            span_ids: given(&self.span_ids, SpanId::meant_by),
             names: (!self.names.is_empty()).then_some(self.names),
             kinds: codes("span_kind", &self.kinds, SpanKind::parse)?,
             statuses: codes("status_code", &self.statuses, StatusCode::parse)?,
@@ -58,8 +58,8 @@ impl FilterParameters {
     }
 }
 
-fn given<T>(texts: &[String], parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
-    (!texts.is_empty()).then(|| texts.iter().filter_map(|text| parse(text)).collect())
+fn given<T>(texts: &[String], meant_by: impl Fn(&str) -> Vec<T>) -> Option<Vec<T>> {
+    (!texts.is_empty()).then(|| texts.iter().flat_map(|text| meant_by(text)).collect())
 }
 
 fn codes<T>(
@@ -78,6 +78,6 @@ fn parent(text: Option<&str>) -> ParentFilter {
     match text {
         None => ParentFilter::Any,
         Some("null") => ParentFilter::Root,
-        Some(id) => SpanId::from_hex(id).map_or(ParentFilter::Nothing, ParentFilter::Of),
+        Some(id) => ParentFilter::Of(SpanId::from_hex(id).unwrap_or_else(|_| SpanId::from_text(id))),
     }
 }

@@ -20,7 +20,7 @@ pub use any_value::{flat_values, to_json};
 pub use flatten::flatten;
 pub use key_path::MAX_SEGMENTS;
 pub use otlp_value::{otlp_attributes, otlp_value};
-pub use shape::shape;
+pub use shape::{shape, shape_json_span};
 pub use unflatten::unflatten;
 
 pub(crate) use text::{json_text, plain_text};

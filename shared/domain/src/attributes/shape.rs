@@ -11,6 +11,8 @@ use super::text::ascii_json_text;
 use super::token_count::read_token_count;
 use super::unflatten::nest;
 use crate::gen_ai;
+use crate::json_span::KIND;
+use crate::kind::SPAN_KIND_ATTRIBUTE;
 
 /// Keys that end with one of these hold JSON as text. A document's metadata ends with the first.
 const JSON_TEXT_SUFFIXES: [&str; 3] = ["metadata", "tool.parameters", "llm.prompt_template.variables"];
@@ -33,6 +35,27 @@ pub fn shape(key_values: &[KeyValue]) -> Attributes {
     }
     let mut nested = nest((keys, values));
     write_input_as_text(&mut nested);
+    nested
+}
+
+/// The attributes of a span that came as JSON: nested, and otherwise as they were given. Its kind stands under the
+/// usual key, whatever is in the way.
+pub fn shape_json_span(key_values: &[KeyValue]) -> Attributes {
+    let kind = key_values.iter().rev().find(|pair| pair.key == KIND).map(json_of);
+    let others = key_values.iter().filter(|pair| pair.key != KIND);
+    let mut nested = nest(others.map(|pair| (pair.key.as_str(), json_of(pair))).unzip());
+    if let (Some(kind), Some((last, parents))) = (kind, SPAN_KIND_ATTRIBUTE.split_last()) {
+        let mut node = &mut nested;
+        for segment in parents {
+            let child = node.entry(*segment).or_insert(Value::Null);
+            if !child.is_object() {
+                *child = Value::Object(Attributes::new());
+            }
+            let Value::Object(members) = child else { return nested };
+            node = members;
+        }
+        node.insert((*last).to_owned(), kind);
+    }
     nested
 }
 

@@ -16,11 +16,27 @@ const RANGE: &str = "only the years 1 to 9999 can be expressed";
 /// Microseconds since 1970 of a date, a date-time (`T`, `_` or space between; a naive one is UTC), or a number of seconds
 /// since 1970 (of milliseconds beyond 20,000,000,000). Digits beyond microseconds are cut off. The error says what is wrong.
 pub fn parse_date_time(text: &str) -> Result<i64, &'static str> {
-    let micros = match unix_time(text) {
-        Some(number) => number?,
+    read(text).map(|(micros, _)| micros)
+}
+
+/// Like [`parse_date_time`]; `None` for a naive one.
+pub fn parse_zoned_date_time(text: &str) -> Result<Option<i64>, &'static str> {
+    read(text).map(|(micros, zone)| (zone != Zone::Missing).then_some(micros))
+}
+
+/// Whether a date-time says where it counts from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Zone {
+    Given,
+    Missing,
+}
+
+fn read(text: &str) -> Result<(i64, Zone), &'static str> {
+    let (micros, zone) = match unix_time(text) {
+        Some(number) => (number?, Zone::Given),
         None => iso_8601(text.as_bytes())?,
     };
-    if (FIRST..=LAST).contains(&micros) { Ok(micros) } else { Err(RANGE) }
+    if (FIRST..=LAST).contains(&micros) { Ok((micros, zone)) } else { Err(RANGE) }
 }
 
 /// None if `text` is not a plain decimal number.
@@ -50,21 +66,19 @@ fn fraction_micros(digits: &[u8]) -> i64 {
     six.fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0'))
 }
 
-fn iso_8601(text: &[u8]) -> Result<i64, &'static str> {
+fn iso_8601(text: &[u8]) -> Result<(i64, Zone), &'static str> {
     let mut rest = Rest(text);
     let (year, month, day) = (rest.digits(4)?, rest.after(b"-")?.digits(2)?, rest.after(b"-")?.digits(2)?);
     let date =
         NaiveDate::from_ymd_opt(year.cast_signed(), month, day).ok_or("no such day in the calendar")?;
-    let (time, offset_minutes) = if rest.0.is_empty() {
-        (NaiveTime::MIN, 0)
-    } else {
-        let time = rest.after(b"Tt _")?.time()?;
-        (time, rest.offset_minutes()?)
-    };
+    let time = if rest.0.is_empty() { NaiveTime::MIN } else { rest.after(b"Tt _")?.time()? };
+    let zone = if rest.0.is_empty() { Zone::Missing } else { Zone::Given };
+    let offset_minutes = rest.offset_minutes()?;
     if !rest.0.is_empty() {
         return Err(SHAPE);
     }
-    Ok(date.and_time(time).and_utc().timestamp_micros() - offset_minutes * 60 * MICROS_PER_SECOND)
+    let micros = date.and_time(time).and_utc().timestamp_micros() - offset_minutes * 60 * MICROS_PER_SECOND;
+    Ok((micros, zone))
 }
 
 /// What is left to read.
@@ -175,6 +189,17 @@ mod tests {
         for (text, micros) in cases {
             assert_eq!(parse_date_time(text), Ok(micros), "{text}");
         }
+    }
+
+    #[test]
+    fn a_naive_date_time_is_told_from_one_with_a_zone() {
+        for naive in ["2024-01-01", "2024-01-01T00:00:00"] {
+            assert_eq!(parse_zoned_date_time(naive), Ok(None), "{naive}");
+        }
+        for zoned in ["2024-01-01T00:00:00Z", "2024-01-01 02:00+02:00", "1704067200"] {
+            assert_eq!(parse_zoned_date_time(zoned), Ok(Some(NEW_YEAR)), "{zoned}");
+        }
+        assert!(parse_zoned_date_time("x").is_err());
     }
 
     #[test]

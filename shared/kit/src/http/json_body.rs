@@ -35,7 +35,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     }
 }
 
-fn has_json_type(request: &HttpRequest) -> bool {
+/// Whether the request says that its body is JSON.
+pub fn has_json_type(request: &HttpRequest) -> bool {
     let Some(value) = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
     };
@@ -45,6 +46,13 @@ fn has_json_type(request: &HttpRequest) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8], is_json: bool) -> Result<T, ApiError> {
+    let text = json_text(bytes, is_json)?;
+    let value = serde_json::from_str(text).map_err(|error| invalid(not_json(text, &error)))?;
+    json_reader::read(&value)
+}
+
+/// The text of a body that is sent as JSON, or what is wrong with it.
+pub(super) fn json_text(bytes: &[u8], is_json: bool) -> Result<&str, ApiError> {
     if bytes.is_empty() {
         return Err(invalid(FieldError::body(
             vec!["body".into()],
@@ -61,12 +69,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], is_json: bool) -> Result<T, ApiError
             FieldError::body(vec!["body".into()], "model_attributes_type", message, &Value::from(text));
         return Err(invalid(error));
     }
-    let value = serde_json::from_str(text).map_err(|error| invalid(not_json(text, &error)))?;
-    json_reader::read(&value)
+    Ok(text)
 }
 
 /// The position is part of the location, in characters from the start, as clients of the reference know it.
-fn not_json(text: &str, error: &serde_json::Error) -> FieldError {
+pub(super) fn not_json(text: &str, error: &serde_json::Error) -> FieldError {
     let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let offset = if error.is_eof() { text.len() } else { before + error.column().saturating_sub(1) };
     let position = text.char_indices().take_while(|(at, _)| *at < offset).count();
@@ -77,7 +84,7 @@ fn not_json(text: &str, error: &serde_json::Error) -> FieldError {
     FieldError::body(loc, "json_invalid", "is not JSON", &json!({})).with(json!({ "error": reason }))
 }
 
-fn invalid(error: FieldError) -> ApiError {
+pub(super) fn invalid(error: FieldError) -> ApiError {
     ApiError::Validation(vec![error])
 }
 

@@ -4,12 +4,19 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer as _, 
 use serde::{Deserializer, forward_to_deserialize_any};
 use serde_json::Value;
 
-use super::ApiError;
 use super::json_mistake::Mistake;
+use super::{ApiError, Loc};
 
 /// Reads `value` as a `T`. The error is the first mistake; its location starts with `body`. Enums are read from their name.
 pub(super) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, ApiError> {
-    T::deserialize(Node(value)).map_err(|mistake| ApiError::Validation(vec![mistake.into_field_error()]))
+    read_inside(value, &[])
+}
+
+/// Like [`read`], for a value that stands at `place` of the body.
+pub(super) fn read_inside<T: DeserializeOwned>(value: &Value, place: &[Loc]) -> Result<T, ApiError> {
+    let outside = |mistake: Mistake| place.iter().rev().cloned().fold(mistake, Mistake::inside);
+    T::deserialize(Node(value))
+        .map_err(|mistake| ApiError::Validation(vec![outside(mistake).into_field_error()]))
 }
 
 /// A value to read. Every reader notes the value in a mistake that has none yet.

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::query_values as values;
 use super::{ApiError, FieldError, parse_date_time};
@@ -121,6 +121,15 @@ impl QueryString {
                 self.wrong(error.with(json!({ "error": reason })))
             }
         }
+    }
+
+    /// Like [`Self::date_time`]; it is a mistake to leave it out.
+    pub fn required_date_time(&mut self, name: &str) -> Option<i64> {
+        if self.last(name).is_some() {
+            return self.date_time(name);
+        }
+        let error = FieldError::query(name, "missing", "is required", "");
+        self.wrong(FieldError { input: Value::Null, ..error })
     }
 
     /// `cursor`; an empty one is the first page.

@@ -35,6 +35,11 @@ impl TraceBatch {
         self.spans.iter().find_map(|(_, span)| span.session_id.as_deref())
     }
 
+    /// The text that stands for the trace id, if one does.
+    pub fn trace_text(&self) -> Option<&str> {
+        self.spans.iter().find_map(|(_, span)| span.text_ids.as_ref()?.trace.as_deref())
+    }
+
     /// What these spans add to the trace.
     pub fn added(&self) -> RollUp {
         let mut added = RollUp::default();

@@ -10,6 +10,7 @@ mod owners;
 mod roll_up;
 mod row_set;
 mod rows;
+mod uncommon;
 
 pub(crate) use self::row_set::{ColumnType, RowSet};
 
@@ -98,6 +99,7 @@ impl SpanWrite<'_> {
         self.assign_sessions(&mut traces).await?;
         let ids = self.reserve_ids(&traces).await?;
         self.write_traces(&mut traces, ids.traces).await?;
+        self.write_trace_texts(&traces).await?;
         self.write_blocks(&mut traces, ids.blocks).await?;
         self.write_span_rows(&traces, ids.spans).await
     }

@@ -221,7 +221,7 @@ impl SpanWrite<'_> {
             .collect();
         placed.sort_unstable_by_key(|(arrival, ..)| **arrival);
         let mut rows = RowSet::new(SPAN, placed.len());
-        for (id, (_, index, trace, span)) in ids.into_iter().zip(&placed) {
+        for (id, (_, index, trace, span)) in ids.iter().copied().zip(&placed) {
             rows.push([
                 id.into(),
                 trace.project_row.into(),
@@ -254,6 +254,8 @@ impl SpanWrite<'_> {
              v.prompt_tokens, v.completion_tokens, v.block_id, v.block_index, {json}, v.facets_complete FROM v"
         );
         rows.execute(&self.transaction, &sql, &[self.tenant()]).await?;
+        self.write_uncommon_columns(ids.into_iter().zip(placed.iter().map(|(_, _, _, span)| span.as_ref())))
+            .await?;
         Ok(placed.len())
     }
 }

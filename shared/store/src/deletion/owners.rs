@@ -4,7 +4,8 @@
 //! further trace can join it, and it is enough to look whether one did just before; then it all begins again.
 
 use bennu_domain::ids::{ProjectId, SessionRowId};
-use sea_orm::sea_query::{Expr, SimpleExpr};
+use bennu_domain::time::Timestamp;
+use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use crate::entities::{project, session, trace};
@@ -32,6 +33,62 @@ impl ScopedStore<'_> {
             transaction.commit().await?;
             self.store.forget_deleted_pages().await?;
             return Ok(deleted.rows_affected > 0);
+        }
+        Err(StoreError::LostRace)
+    }
+
+    /// Deletes the traces of a project that start in `[start, end)`, and the sessions that this leaves empty.
+    pub async fn delete_traces_between(
+        self,
+        project: ProjectId,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let in_range = trace::Column::ProjectId
+            .eq(project.0)
+            .and(trace::Column::StartTime.gte(start.0))
+            .and(trace::Column::StartTime.lt(end.0));
+        let sessions: Vec<i64> = trace::Entity::find()
+            .select_only()
+            .column(trace::Column::SessionRowId)
+            .distinct()
+            .filter(trace::Column::TenantId.eq(self.tenant))
+            .filter(in_range.clone())
+            .filter(trace::Column::SessionRowId.is_not_null())
+            .into_tuple()
+            .all(&self.store.read)
+            .await?;
+        let deleted = self.delete_traces(in_range).await?;
+        for some in sessions.chunks(SESSIONS_A_STATEMENT) {
+            self.delete_empty_sessions(some).await?;
+        }
+        Ok(deleted)
+    }
+
+    async fn delete_empty_sessions(self, sessions: &[i64]) -> Result<(), StoreError> {
+        for _ in 0..ATTEMPTS {
+            let transaction = self.store.begin().await?;
+            let filled: Vec<i64> = trace::Entity::find()
+                .select_only()
+                .column(trace::Column::SessionRowId)
+                .distinct()
+                .filter(trace::Column::TenantId.eq(self.tenant))
+                .filter(of_sessions(sessions))
+                .into_tuple()
+                .all(&transaction)
+                .await?;
+            let empty: Vec<i64> = sessions.iter().copied().filter(|id| !filled.contains(id)).collect();
+            session::Entity::delete_many()
+                .filter(session::Column::TenantId.eq(self.tenant))
+                .filter(session::Column::Id.is_in(empty.iter().copied()))
+                .exec(&transaction)
+                .await?;
+            if self.has_trace(&transaction, of_sessions(&empty)).await? {
+                transaction.rollback().await?;
+                continue;
+            }
+            transaction.commit().await?;
+            return self.store.forget_deleted_pages().await;
         }
         Err(StoreError::LostRace)
     }

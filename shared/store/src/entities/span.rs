@@ -22,6 +22,11 @@ pub struct Model {
     pub completion_tokens: i64,
     pub block_id: i64,
     pub block_index: i64,
+    pub span_text: Option<String>,
+    pub parent_text: Option<String>,
+    pub unfinished: bool,
+    pub prompt_cost: Option<i64>,
+    pub completion_cost: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

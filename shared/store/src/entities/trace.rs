@@ -18,6 +18,9 @@ pub struct Model {
     pub error_count: i64,
     pub prompt_tokens: i64,
     pub completion_tokens: i64,
+    pub trace_text: Option<String>,
+    pub prompt_cost: i64,
+    pub completion_cost: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

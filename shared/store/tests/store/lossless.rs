@@ -42,6 +42,7 @@ async fn a_written_span_is_given_back(db: TestStore) {
         trace_id: trace_id(1),
         span_id: span_id(2),
         parent_id: Some(span_id(1)),
+        text_ids: None,
         name: "answer".to_owned(),
         kind: SpanKind::Chain,
         start: at(10),

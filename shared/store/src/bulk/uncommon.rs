@@ -1,0 +1,46 @@
+//! Columns that few rows have a value in. They are set after the row is inserted, so that the others cost nothing.
+
+use bennu_domain::facets::storable_text;
+
+use super::SpanWrite;
+use super::batch::TraceBatch;
+use super::row_set::{ColumnType, RowSet};
+use crate::error::StoreError;
+use crate::prepared::PreparedSpan;
+
+use ColumnType::{BigInt, Text};
+
+impl SpanWrite<'_> {
+    /// The texts that stand for the ids of new traces.
+    pub(super) async fn write_trace_texts(&self, traces: &[TraceBatch]) -> Result<(), StoreError> {
+        let mut rows = RowSet::new(&[("id", BigInt), ("trace_text", Text)], 0);
+        for trace in traces.iter().filter(|trace| trace.stored.is_none()) {
+            if let Some(text) = trace.trace_text() {
+                rows.push([trace.row.into(), storable_text(text).into()]);
+            }
+        }
+        let sql = "UPDATE traces SET trace_text = v.trace_text FROM v WHERE traces.tenant_id = {0} AND traces.id = v.id";
+        rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
+        Ok(())
+    }
+
+    /// Spans with their row ids.
+    pub(super) async fn write_uncommon_columns(
+        &self,
+        spans: impl Iterator<Item = (i64, &PreparedSpan)>,
+    ) -> Result<(), StoreError> {
+        let mut rows = RowSet::new(&[("id", BigInt), ("span_text", Text), ("parent_text", Text)], 0);
+        for (id, span) in spans {
+            let Some(texts) = &span.text_ids else { continue };
+            if texts.span.is_some() || texts.parent.is_some() {
+                let text =
+                    |text: &Option<String>| text.as_deref().map(storable_text).unwrap_or_default().into();
+                rows.push([id.into(), text(&texts.span), text(&texts.parent)]);
+            }
+        }
+        let sql = "UPDATE spans SET span_text = NULLIF(v.span_text, ''), parent_text = NULLIF(v.parent_text, '') \
+                   FROM v WHERE spans.tenant_id = {0} AND spans.id = v.id";
+        rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
+        Ok(())
+    }
+}
