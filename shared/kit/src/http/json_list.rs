@@ -128,7 +128,7 @@ mod tests {
         ];
         for (body, kind, loc) in cases {
             let error = read(body).unwrap_err();
-            assert_eq!((&error["type"], &error["loc"]), (&json!(kind), &loc), "{:.80}", body);
+            assert_eq!((&error["type"], &error["loc"]), (&json!(kind), &loc), "{body:.80}");
         }
     }
 

@@ -175,7 +175,7 @@ pub(super) fn either<'w>(words: impl Iterator<Item = &'w str>) -> String {
 mod tests {
     use super::*;
 
-    fn errors(query: QueryString) -> serde_json::Value {
+    fn errors(query: QueryString) -> Value {
         match query.finish() {
             Err(ApiError::Validation(errors)) => serde_json::to_value(errors).unwrap(),
             other => panic!("expected validation errors, got {other:?}"),

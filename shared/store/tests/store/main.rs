@@ -25,5 +25,7 @@ mod span_filters;
 mod span_ids;
 mod span_pages;
 mod tenants;
+mod text_ids;
 mod trace_pages;
+mod transfer;
 mod two_writers;

@@ -29,6 +29,13 @@ pub fn span(trace: u128, id: u64) -> SpanBuilder {
     SpanBuilder { span }.from_to(0, 1_000)
 }
 
+/// A span that was made elsewhere.
+impl From<proto::Span> for SpanBuilder {
+    fn from(span: proto::Span) -> Self {
+        Self { span }
+    }
+}
+
 impl SpanBuilder {
     /// The same span under another number.
     pub fn identified(mut self, id: u64) -> Self {

@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from corpus import Batch, Corpus
+from json_spans import json_spans
 from reads import reads
 from report import Report
 from sides import Probe, Side
@@ -32,9 +33,16 @@ def compare(reference: Side, bennu: Side, tag: str, report: Report) -> None:
     corpus = Corpus(tag)
     for batch in corpus.batches:
         send(batch, reference, bennu, report)
-    for questions in (reads, writes):
+    for questions in (reads, writes, json_spans):
         for probe in questions(corpus):
             report.compare(probe, reference.ask(probe), bennu.ask(probe))
+            if probe.witness is not None:
+                await_both(probe, reference, bennu, report)
+
+
+def await_both(probe: Probe, reference: Side, bennu: Side, report: Report) -> None:
+    report.state(VISIBLE, str(probe), bennu.stores(probe.witness), "Bennu did not store it at once")
+    report.state(VISIBLE, str(probe), reference.stores(probe.witness), "the reference did not store it")
 
 
 def send(batch: Batch, reference: Side, bennu: Side, report: Report) -> None:

@@ -97,6 +97,14 @@ DELIBERATE: dict[str, Deliberate] = {
         span_names("beside the odd ids"),
     ),
     "ids traces": Deliberate("rejected spans leave no trace", lambda answer: len(answer.body["data"]) == 1),
+    "span id of another trace": Deliberate(
+        "span ids are unique within a trace, as OpenTelemetry has them; the reference refuses one that any trace has",
+        status(202),
+    ),
+    "json before 1970": Deliberate(
+        "a span that OTLP cannot express is refused by name; the reference takes times before 1970", status(400)
+    ),
+    "empty id": Deliberate("an empty id is refused by name; the reference takes one", status(400)),
     "partial success": Deliberate(
         "rejected spans are named in the answer; the reference never says so",
         lambda answer: answer.status == 200 and answer.body == "content",

@@ -42,6 +42,8 @@ class Probe:
     only: str | None = None
     # Key of the table in `differences.py`.
     deliberate: str | None = None
+    # A span (project, id) that the next question waits for.
+    witness: tuple | None = None
     # What the request is about, where its ids do not tell.
     title: str = ""
 
@@ -139,7 +141,7 @@ class Side:
             headers["content-type"] = None
         json_body = (headers["content-type"] or "").startswith("application/json") and reply.content
         if not json_body:
-            return Answer(reply.status_code, headers, "content" if reply.content else "empty")
+            return Answer(reply.status_code, headers, refusal(reply) or ("content" if reply.content else "empty"))
         body = reply.json()
         if reply.status_code == 422:
             return Answer(422, headers, validation(body))
@@ -169,7 +171,7 @@ class Side:
         if isinstance(node, list):
             items = [self.normalised(item) for item in node]
             return by_key(items) if all(is_pair(item) for item in items) else items
-        if isinstance(node, str) and name in ("id", "project_id"):
+        if isinstance(node, str) and name in ("id", "project_id", "destination_project_id"):
             return self.keys.get(node, f"{type_of_global_id(node)}:?")
         if name.endswith("_unix_nano"):
             # The reference computes them as doubles, up to 512 ns off; stored are whole microseconds.
@@ -200,6 +202,15 @@ def validation(body):
         | {"ctx": {name: value for name, value in problem.get("ctx", {}).items() if name != "error"}}
         for problem in body.get("detail", [])
     ]
+
+
+def refusal(reply: httpx.Response):
+    """The text in which spans given as JSON are refused is read by clients: its wording apart, it is compared."""
+    if reply.status_code != 400 or not reply.text.startswith("{"):
+        return None
+    body = reply.json()
+    body.pop("error", None)
+    return body
 
 
 def type_of_global_id(text: str) -> str:

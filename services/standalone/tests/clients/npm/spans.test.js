@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { deleteSpan, getSpans } from "@arizeai/phoenix-client/spans";
+import { deleteSpan, getSpans, logSpans } from "@arizeai/phoenix-client/spans";
 
-import { at, client, record, unique } from "./target.js";
+import { at, client, eventually, record, unique } from "./target.js";
 
 const kind = (value) => ({ "openinference.span.kind": value });
 const typed = { text: "blue", digits: "42", whole: 42, fraction: 0.25, yes: true, no: false };
@@ -79,4 +79,39 @@ test("a deleted span is gone, its neighbour stays", async () => {
   const { spans } = await getSpans({ client, project: { projectName } });
   assert.deepEqual(spans.map((span) => span.name), ["root"]);
   await assert.rejects(deleteSpan({ client, spanIdentifier: ids.child.spanId }));
+});
+
+describe("logSpans", () => {
+  const projectName = unique("log-spans");
+  const project = { projectName };
+  const span = (name) => ({
+    name,
+    context: { trace_id: unique("trace"), span_id: unique("span") },
+    span_kind: "CHAIN",
+    start_time: at(0).toISOString(),
+    end_time: at(1).toISOString(),
+    status_code: "OK",
+    attributes: { "input.value": "question" },
+  });
+  const logged = span("logged");
+
+  test("what is logged can be read, ids in words included", async () => {
+    const result = await logSpans({ client, project, spans: [logged] });
+    assert.deepEqual(result, { totalReceived: 1, totalQueued: 1 });
+    const { spans } = await eventually(
+      () => getSpans({ client, project }),
+      ({ spans }) => spans.length === 1,
+    );
+    assert.deepEqual(spans[0].context, logged.context);
+    assert.equal(spans[0].attributes["input.value"], "question");
+  });
+
+  test("a duplicate refuses them all", async () => {
+    await assert.rejects(logSpans({ client, project, spans: [span("new"), logged] }), (error) => {
+      assert.match(error.message, new RegExp(logged.context.span_id));
+      return true;
+    });
+    const { spans } = await getSpans({ client, project });
+    assert.deepEqual(spans.map((span) => span.name), ["logged"]);
+  });
 });
