@@ -103,7 +103,7 @@ async fn new_projects_and_sessions_are_made_once(db: TestStore) {
 }
 
 async fn stores_that_open_at_once_agree_on_the_schema(db: TestStore) {
-    for table in crate::support::TABLES.iter().chain(&["tenants", "seaql_migrations"]) {
+    for table in crate::support::TABLES.iter().chain(&["model_prices", "tenants", "seaql_migrations"]) {
         db.execute(&format!("DROP TABLE {table}")).await;
     }
     let stores = join_all((0..4).map(|_| db.another(NOTHING_IS_LARGE))).await;

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 
 use super::TestStore;
 
-/// Every table that holds data of tenants.
+/// Every table in which spans make rows.
 pub const TABLES: [&str; 5] = ["projects", "sessions", "traces", "trace_blocks", "spans"];
 
 impl TestStore {
