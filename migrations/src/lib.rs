@@ -5,9 +5,11 @@ mod m0001_tenants_and_projects;
 mod m0002_traces;
 mod m0003_spans;
 mod m0004_text_ids_costs_and_running_spans;
+mod statistics;
 
 use sea_orm_migration::MigrationTrait;
 pub use sea_orm_migration::MigratorTrait;
+pub use statistics::assume_statistics;
 
 /// Applies the steps in order; each is recorded in the table `seaql_migrations`.
 pub struct Migrator;

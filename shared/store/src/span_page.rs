@@ -123,13 +123,9 @@ impl ScopedStore<'_> {
     fn narrowing(self, request: &SpanPageRequest, with_ids: Option<Vec<i64>>) -> Condition {
         let filter = &request.filter;
         let bytes = |id: &[u8]| Value::Bytes(Some(id.to_vec()));
-        let mut condition = Condition::all().add(span::Column::TenantId.eq(self.tenant));
-        // With ids given, their index is the way in; an expression keeps SQLite from walking the whole project.
-        let by_id = filter.trace_ids.is_some() || filter.span_ids.is_some();
-        condition = condition.add(match by_id {
-            true => Expr::col(span::Column::ProjectId).add(0).eq(request.project.0),
-            false => span::Column::ProjectId.eq(request.project.0),
-        });
+        let mut condition = Condition::all()
+            .add(span::Column::TenantId.eq(self.tenant))
+            .add(span::Column::ProjectId.eq(request.project.0));
         if let Some(ids) = &filter.trace_ids {
             let traces = Query::select()
                 .column(trace::Column::Id)

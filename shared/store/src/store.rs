@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bennu_archive::Archive;
 use bennu_domain::time::Clock;
-use bennu_migrations::{Migrator, MigratorTrait};
+use bennu_migrations::{Migrator, MigratorTrait, assume_statistics};
 use sea_orm::{
     ConnectionTrait as _, DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions,
     TransactionTrait as _,
@@ -58,6 +58,7 @@ impl Store {
                 .await?;
         }
         Migrator::up(transaction.raw(), None).await?;
+        assume_statistics(&transaction).await?;
         transaction.commit().await
     }
 

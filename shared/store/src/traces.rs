@@ -108,14 +108,9 @@ impl ScopedStore<'_> {
             TraceSort::StartTime { .. } => Expr::col(trace::Column::StartTime),
             TraceSort::Latency { .. } => latency_us(),
         };
-        // With sessions given, their index is the way in; an expression keeps SQLite from walking the whole project.
-        let in_project = match list.sessions {
-            Some(_) => Expr::col(trace::Column::ProjectId).add(0).eq(list.project.0),
-            None => trace::Column::ProjectId.eq(list.project.0),
-        };
         let mut rows = trace::Entity::find()
             .filter(trace::Column::TenantId.eq(self.tenant))
-            .filter(in_project)
+            .filter(trace::Column::ProjectId.eq(list.project.0))
             .filter(conditions(list))
             .order_by(sort, order.clone())
             .order_by(trace::Column::Id, order)

@@ -16,6 +16,7 @@ mod lossless;
 mod narrowing;
 mod order_of_arrival;
 mod owners;
+mod plans;
 mod projects;
 mod reopening;
 mod repetition;

@@ -1,0 +1,44 @@
+//! SQLite finds rows by their ids, however many its tables hold.
+
+use sea_orm::{ConnectionTrait as _, Statement};
+
+use crate::support::TestStore;
+
+/// The steps of the plan for `sql`, as SQLite describes them.
+async fn plan(db: &TestStore, sql: &str) -> Vec<String> {
+    let connection = db.raw().await;
+    let statement =
+        Statement::from_string(connection.get_database_backend(), format!("EXPLAIN QUERY PLAN {sql}"));
+    let steps = connection.query_all_raw(statement).await.unwrap();
+    connection.close().await.unwrap();
+    steps.iter().map(|step| step.try_get("", "detail").unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_and_spans_are_found_by_their_ids() {
+    let db = TestStore::sqlite().await;
+    let ids = (1..=100).map(|id| id.to_string()).collect::<Vec<_>>().join(", ");
+    for table in ["trace_blocks", "spans", "traces", "sessions"] {
+        let sql = format!("SELECT * FROM {table} WHERE tenant_id = 1 AND id IN ({ids})");
+        let expected = format!("SEARCH {table} USING INTEGER PRIMARY KEY (rowid=?)");
+        assert_eq!(plan(&db, &sql).await, [expected]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_of_traces_are_found_by_their_traces() {
+    let db = TestStore::sqlite().await;
+    let sql = "SELECT * FROM spans WHERE tenant_id = 1 AND project_id = 1 AND trace_row_id IN \
+               (SELECT id FROM traces WHERE tenant_id = 1 AND trace_id IN (x'01', x'02')) ORDER BY id DESC LIMIT 10";
+    let steps = plan(&db, sql).await;
+    assert!(steps[0].contains("spans_by_trace (tenant_id=? AND trace_row_id=?)"), "{steps:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_of_sessions_are_found_by_their_sessions() {
+    let db = TestStore::sqlite().await;
+    let sql = "SELECT * FROM traces WHERE tenant_id = 1 AND project_id = 1 AND session_row_id IN (1, 2) \
+               ORDER BY start_time DESC, id DESC LIMIT 10";
+    let steps = plan(&db, sql).await;
+    assert!(steps[0].contains("traces_by_session (tenant_id=? AND session_row_id=?)"), "{steps:?}");
+}
