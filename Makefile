@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check unit clients compat bench lint fmt deny openapi settings prerequisites
+.PHONY: help run test check unit clients compat bench lint fmt deny openapi settings prices prerequisites
 
 CARGO ?= cargo
 BENNU := target/release/bennu
@@ -59,6 +59,9 @@ openapi: ## Write docs/openapi.json
 settings: ## Write the settings into README.md
 	$(CARGO) run --quiet --package bennu-standalone -- settings > target/settings.md
 	sed -i -e '/settings:begin/,/settings:end/{/settings:begin/!{/settings:end/!d}}' -e '/settings:begin/r target/settings.md' README.md
+
+prices: ## Take the list prices of models anew (see shared/domain/model_prices/convert.py)
+	python3 shared/domain/model_prices/convert.py
 
 prerequisites: ## Install what building and testing need
 	@deploy/prerequisites.sh test

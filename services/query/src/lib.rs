@@ -2,6 +2,7 @@
 
 mod caller;
 mod identifiers;
+mod models;
 mod projects;
 mod responses;
 mod sessions;
@@ -17,6 +18,7 @@ pub fn routes(config: &mut ServiceConfig) {
     spans::routes(config);
     traces::routes(config);
     sessions::routes(config);
+    models::routes(config);
 }
 
 /// The part of the API document that this service serves.
@@ -25,5 +27,6 @@ pub fn api_doc() -> utoipa::openapi::OpenApi {
     document.merge(spans::ApiDoc::openapi());
     document.merge(traces::ApiDoc::openapi());
     document.merge(sessions::ApiDoc::openapi());
+    document.merge(models::ApiDoc::openapi());
     document
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
+use bennu_domain::cost::Cost;
 use bennu_kit::http::ApiError;
 use bennu_store::StoreError;
 use serde::Serialize;
@@ -26,6 +27,25 @@ pub struct PageBody<T> {
 #[derive(Serialize, ToSchema)]
 pub struct DataBody<T> {
     pub data: T,
+}
+
+/// What language models cost, in US dollars, as far as their prices are known.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Cost)]
+pub struct CostBody {
+    prompt: f64,
+    completion: f64,
+    total: f64,
+}
+
+impl From<Cost> for CostBody {
+    fn from(cost: Cost) -> Self {
+        Self {
+            prompt: Cost::dollars(cost.prompt),
+            completion: Cost::dollars(cost.completion),
+            total: Cost::dollars(cost.total()),
+        }
+    }
 }
 
 pub fn no_content() -> HttpResponse {

@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 
 use crate::caller::Caller;
 use crate::identifiers::{find_project, find_session, not_found};
-use crate::responses::{DataBody, LARGEST_PAGE, PageBody, invalid_cursor, no_content, store_failed};
+use crate::responses::{
+    CostBody, DataBody, LARGEST_PAGE, PageBody, invalid_cursor, no_content, store_failed,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(list_sessions, get_session, delete_session, delete_sessions))]
@@ -47,6 +49,9 @@ struct SessionBody {
     token_count_prompt: i64,
     token_count_completion: i64,
     token_count_total: i64,
+    /// Only with `include_cost`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<CostBody>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -73,6 +78,7 @@ impl From<Session> for SessionBody {
             token_count_prompt: session.tokens.prompt,
             token_count_completion: session.tokens.completion,
             token_count_total: session.tokens.prompt.saturating_add(session.tokens.completion),
+            cost: None,
         }
     }
 }
@@ -96,6 +102,7 @@ impl From<SessionTrace> for SessionTraceBody {
         ("cursor" = Option<String>, Query, description = "Where the page begins, from `next_cursor`"),
         ("limit" = Option<u32>, Query, description = "Items a page, 100 if not given"),
         ("order" = Option<String>, Query, description = "`asc` or `desc`"),
+        ("include_cost" = Option<bool>, Query, description = "Whether to tell what each session cost"),
     ),
     responses(
         (status = 200, body = PageBody<SessionBody>),
@@ -111,6 +118,7 @@ async fn list_sessions(
     let limit = query.capped_limit(100, LARGEST_PAGE);
     let cursor = query.cursor();
     let order = query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]);
+    let include_cost = query.boolean("include_cost").unwrap_or(false);
     query.finish()?;
     let project = find_project(caller.store(), &project).await?.id;
     let read_cursor =
@@ -118,7 +126,11 @@ async fn list_sessions(
     let from = cursor.map(read_cursor).transpose()?;
     let order = order.unwrap_or(Order::Ascending);
     let page = caller.store().list_sessions(project, order, from, limit).await.map_err(store_failed)?;
-    let data = page.items.into_iter().map(SessionBody::from).collect();
+    let with_cost = |session: Session| {
+        let cost = include_cost.then(|| session.cost.into());
+        SessionBody { cost, ..session.into() }
+    };
+    let data = page.items.into_iter().map(with_cost).collect();
     Ok(web::Json(PageBody { data, next_cursor: page.next.map(SessionRowId::global_id) }))
 }
 

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::caller::Caller;
 use crate::identifiers::{find_project, find_trace, not_found};
-use crate::responses::{DataBody, PageBody, invalid_cursor, no_content, store_failed};
+use crate::responses::{CostBody, DataBody, PageBody, invalid_cursor, no_content, store_failed};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(list_traces, delete_traces, transfer_traces, delete_trace, export_trace))]
@@ -45,6 +45,9 @@ struct TraceBody {
     token_count_prompt: i64,
     token_count_completion: i64,
     token_count_total: i64,
+    /// Only with `include_cost`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<CostBody>,
     /// Only with `include_spans`
     spans: Option<Vec<TraceSpanBody>>,
 }
@@ -76,6 +79,7 @@ impl From<Trace> for TraceBody {
             token_count_prompt: trace.tokens.prompt,
             token_count_completion: trace.tokens.completion,
             token_count_total: trace.tokens.prompt.saturating_add(trace.tokens.completion),
+            cost: None,
             spans: trace.spans.map(|spans| spans.into_iter().map(TraceSpanBody::from).collect()),
         }
     }
@@ -114,6 +118,7 @@ enum Sort {
         ("start_time" = Option<String>, Query, description = "Traces that start at or after it"),
         ("end_time" = Option<String>, Query, description = "Traces that start before it"),
         ("include_spans" = Option<bool>, Query, description = "Whether to list the spans of each trace"),
+        ("include_cost" = Option<bool>, Query, description = "Whether to tell what each trace cost"),
         ("session_identifier" = Option<Vec<String>>, Query, description = "Traces of any of these sessions: GlobalIds or session ids"),
         ("error" = Option<bool>, Query, description = "Traces with, or without, a span of status ERROR"),
         ("min_latency_ms" = Option<f64>, Query),
@@ -138,6 +143,7 @@ async fn list_traces(
         query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]).unwrap_or_default();
     let limit = query.limit(100, 1_000);
     let include_spans = query.boolean("include_spans").unwrap_or(false);
+    let include_cost = query.boolean("include_cost").unwrap_or(false);
     let (start, end) = (query.date_time("start_time"), query.date_time("end_time"));
     let error = query.boolean("error");
     let (min_latency_ms, max_latency_ms) =
@@ -166,7 +172,11 @@ async fn list_traces(
         Sort::StartTime => SortCursor { row: last.id.0, value: last.start }.encode(),
         Sort::Latency => SortCursor { row: last.id.0, value: last.latency_ms() }.encode(),
     });
-    Ok(web::Json(PageBody { data: page.items.into_iter().map(TraceBody::from).collect(), next_cursor }))
+    let with_cost = |trace: Trace| {
+        let cost = include_cost.then(|| trace.cost.into());
+        TraceBody { cost, ..trace.into() }
+    };
+    Ok(web::Json(PageBody { data: page.items.into_iter().map(with_cost).collect(), next_cursor }))
 }
 
 fn read_cursor<V: CursorValue>(cursor: Option<String>) -> Result<Option<SortCursor<V>>, ApiError> {

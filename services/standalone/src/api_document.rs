@@ -17,6 +17,7 @@ use utoipa::OpenApi;
         (name = "spans", description = "Spans out"),
         (name = "traces", description = "Traces out"),
         (name = "sessions", description = "Conversations of several traces"),
+        (name = "models", description = "What language models cost"),
     )
 )]
 struct Base;

@@ -65,7 +65,7 @@ async fn serve(config: Config) -> anyhow::Result<u8> {
         })
     };
     anyhow::ensure!(writer.running().await, "the span writer does not start");
-    let consumer = tokio::spawn(consume(deliveries, writer));
+    let consumer = tokio::spawn(consume(deliveries, store.clone(), writer));
     let receiver =
         Receiver::new(Arc::new(broker), metrics.clone(), config.ingest_max_body_bytes, budget.clone());
     let database = readiness.check("database");

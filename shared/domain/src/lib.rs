@@ -1,6 +1,7 @@
 //! Pure types and rules of a trace store; no input or output happens here.
 
 pub mod attributes;
+pub mod cost;
 pub mod facets;
 pub mod gen_ai;
 pub mod global_id;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use bennu_domain::cost::{Cost, PriceBook};
 use bennu_domain::facets::{Facets, cut, storable_text};
 use bennu_domain::ids::{SpanId, TraceId};
 use bennu_domain::kind::{SpanKind, StatusCode};
@@ -42,6 +43,8 @@ pub struct PreparedSpan {
     pub start: Timestamp,
     pub end: Timestamp,
     pub tokens: TokenCounts,
+    /// `None` where no price is known.
+    pub cost: Option<Cost>,
     pub session_id: Option<String>,
     pub facets: Facets,
     /// The spans of its trace in the same request, compressed: the work of other threads than the writer's.
@@ -58,24 +61,32 @@ pub enum PrepareError {
 }
 
 impl PreparedSpan {
-    /// Prepares every span of a request; `project` overrides what the resources say.
+    /// Prepares every span of a request; `project` overrides what the resources say, `prices` says what they cost.
     pub fn from_request(
         request: ValidRequest,
         project: Option<&ProjectName>,
+        prices: &PriceBook,
     ) -> Result<Vec<Self>, PrepareError> {
         let mut prepared = Vec::with_capacity(request.span_count());
         for group in request.into_groups() {
             let origin = Arc::new(group.origin);
             let project = project.cloned().or(group.project).unwrap_or_default();
             for (bytes, span) in group.spans {
-                prepared.push(Self::new(&project, &origin, bytes, &Span::from_otlp(&span)?));
+                let span = Span::from_otlp(&span)?;
+                prepared.push(Self::new(&project, &origin, bytes, &span, prices.cost(&span)));
             }
         }
         compress_by_trace(&mut prepared)?;
         Ok(prepared)
     }
 
-    fn new(project: &ProjectName, origin: &Arc<SpanOrigin>, bytes: Bytes, span: &Span) -> Self {
+    fn new(
+        project: &ProjectName,
+        origin: &Arc<SpanOrigin>,
+        bytes: Bytes,
+        span: &Span,
+        cost: Option<Cost>,
+    ) -> Self {
         Self {
             project: project.clone(),
             origin: Arc::clone(origin),
@@ -89,6 +100,7 @@ impl PreparedSpan {
             status: span.status,
             start: span.start,
             end: span.end,
+            cost,
             tokens: bounded(span.token_counts().unwrap_or_default()),
             session_id: span.session_id().map(|id| storable_session_id(&id)),
             facets: Facets::of(&span.attributes),

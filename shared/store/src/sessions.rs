@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bennu_domain::cost::Cost;
 use bennu_domain::ids::{ProjectId, SessionRowId, TraceId, TraceRowId};
 use bennu_domain::page::{Order, Page};
 use bennu_domain::span::TokenCounts;
@@ -27,6 +28,8 @@ pub struct Session {
     /// Oldest first.
     pub traces: Vec<SessionTrace>,
     pub tokens: TokenCounts,
+    /// Of the spans whose price is known.
+    pub cost: Cost,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -103,12 +106,13 @@ impl ScopedStore<'_> {
 }
 
 fn read_session(row: session::Model, traces: &[trace::Model]) -> Result<Session, StoreError> {
-    let mut tokens = TokenCounts::default();
+    let (mut tokens, mut cost) = (TokenCounts::default(), Cost::default());
     let mut session_traces = Vec::with_capacity(traces.len());
     for model in traces {
         let trace = read_trace(model)?;
         tokens.prompt = tokens.prompt.saturating_add(trace.tokens.prompt);
         tokens.completion = tokens.completion.saturating_add(trace.tokens.completion);
+        cost = cost.plus(trace.cost);
         session_traces.push(SessionTrace {
             id: trace.id,
             trace_id: trace.trace_id,
@@ -125,5 +129,6 @@ fn read_session(row: session::Model, traces: &[trace::Model]) -> Result<Session,
         end: Timestamp(row.end_time),
         traces: session_traces,
         tokens,
+        cost,
     })
 }

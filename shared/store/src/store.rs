@@ -15,6 +15,7 @@ use crate::blocks::BlockPolicy;
 use crate::connect::{ConnectOptions, Connections, DatabaseLocation, connect};
 use crate::error::StoreError;
 use crate::journal::Journal;
+use crate::prices::PriceBooks;
 use crate::transaction::WriteTransaction;
 
 /// Key of the advisory lock under which the schema changes: "bennu" in ASCII.
@@ -28,6 +29,7 @@ pub struct Store {
     pub(crate) read: DatabaseConnection,
     pub(crate) archive: Archive,
     pub(crate) blocks: BlockPolicy,
+    pub(crate) price_books: Arc<PriceBooks>,
     clock: Arc<dyn Clock>,
 }
 
@@ -40,7 +42,9 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let Connections { write, read, folding } = connect(options).await?;
-        let mut store = Self { write, journal: Journal::default(), read, archive, blocks, clock };
+        let price_books = Arc::default();
+        let mut store =
+            Self { write, journal: Journal::default(), read, archive, blocks, price_books, clock };
         store.migrate().await?;
         if let (Some(folding), DatabaseLocation::SqliteFile(path)) = (folding, &options.location) {
             store.journal = Journal::open(path, folding).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bennu_domain::cost::Cost;
 use bennu_domain::ids::{ProjectId, SessionRowId, SpanId, SpanRowId, TraceId, TraceRowId};
 use bennu_domain::kind::{SpanKind, StatusCode};
 use bennu_domain::otlp::{SpanGroup, join_request};
@@ -33,6 +34,8 @@ pub struct Trace {
     pub start: Timestamp,
     pub end: Timestamp,
     pub tokens: TokenCounts,
+    /// Of the spans whose price is known.
+    pub cost: Cost,
     /// Only when asked for.
     pub spans: Option<Vec<TraceSpan>>,
 }
@@ -233,6 +236,7 @@ pub(crate) fn read_trace(row: &trace::Model) -> Result<Trace, StoreError> {
         start: Timestamp(row.start_time),
         end: Timestamp(row.end_time),
         tokens: TokenCounts { prompt: row.prompt_tokens, completion: row.completion_tokens },
+        cost: Cost { prompt: row.prompt_cost, completion: row.completion_cost },
         spans: None,
     })
 }

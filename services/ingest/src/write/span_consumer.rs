@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bennu_kit::actor::Guarded;
 use bennu_queue::{Delivery, Envelope, Outcome, SpanDeliveries};
-use bennu_store::{PrepareError, PreparedSpan};
+use bennu_store::{PrepareError, PreparedSpan, Store};
 use futures::StreamExt as _;
 
 use super::span_writer::{SpanWriter, Write};
@@ -14,18 +14,26 @@ use super::span_writer::{SpanWriter, Write};
 const DELIVERIES_UNDER_WAY: usize = 512;
 
 /// Consumes until the broker is closed and everything taken from it is settled.
-pub async fn consume(deliveries: impl SpanDeliveries + 'static, writer: Guarded<SpanWriter>) {
+pub async fn consume(deliveries: impl SpanDeliveries + 'static, store: Store, writer: Guarded<SpanWriter>) {
     let stream = futures::stream::unfold(deliveries, |mut deliveries| async {
         deliveries.next().await.map(|delivery| (delivery, deliveries))
     });
-    stream.for_each_concurrent(DELIVERIES_UNDER_WAY, |delivery| deliver(delivery, writer.clone())).await;
+    stream
+        .for_each_concurrent(DELIVERIES_UNDER_WAY, |delivery| {
+            deliver(delivery, store.clone(), writer.clone())
+        })
+        .await;
 }
 
-async fn deliver(delivery: Delivery, writer: Guarded<SpanWriter>) {
+async fn deliver(delivery: Delivery, store: Store, writer: Guarded<SpanWriter>) {
     let Delivery { envelope: Envelope { scope, project, request }, settlement } = delivery;
     let bytes = request.body().len();
+    let prices = match store.scoped(&scope).price_book().await {
+        Ok(prices) => prices,
+        Err(error) => return settlement.settle(Outcome::Retry(error.to_string())),
+    };
     let preparing = tokio::task::spawn_blocking(move || {
-        let spans = PreparedSpan::from_request(request, project.as_ref())?;
+        let spans = PreparedSpan::from_request(request, project.as_ref(), &prices)?;
         Ok::<_, PrepareError>(spans.into_iter().map(Arc::new).collect())
     });
     match preparing.await {

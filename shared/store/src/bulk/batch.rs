@@ -49,6 +49,7 @@ impl TraceBatch {
             added.errors += i64::from(span.status == StatusCode::Error);
             added.prompt_tokens = added.prompt_tokens.saturating_add(span.tokens.prompt);
             added.completion_tokens = added.completion_tokens.saturating_add(span.tokens.completion);
+            added.cost = added.cost.plus(span.cost.unwrap_or_default());
         }
         added
     }

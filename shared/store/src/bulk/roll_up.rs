@@ -1,5 +1,7 @@
 //! Roll-ups: what is known of a trace without reading its spans.
 
+use bennu_domain::cost::Cost;
+
 /// Sums and bounds over spans. Merging is commutative, so the order of arrival does not matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RollUp {
@@ -9,12 +11,21 @@ pub(super) struct RollUp {
     pub errors: i64,
     pub prompt_tokens: i64,
     pub completion_tokens: i64,
+    pub cost: Cost,
 }
 
 /// Of no spans.
 impl Default for RollUp {
     fn default() -> Self {
-        Self { start: i64::MAX, end: i64::MIN, spans: 0, errors: 0, prompt_tokens: 0, completion_tokens: 0 }
+        Self {
+            start: i64::MAX,
+            end: i64::MIN,
+            spans: 0,
+            errors: 0,
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            cost: Cost::default(),
+        }
     }
 }
 
@@ -30,6 +41,7 @@ impl RollUp {
         self.errors += other.errors;
         self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
         self.completion_tokens = self.completion_tokens.saturating_add(other.completion_tokens);
+        self.cost = self.cost.plus(other.cost);
         self
     }
 }

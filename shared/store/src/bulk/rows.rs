@@ -27,10 +27,14 @@ const TRACE: &[(&str, ColumnType)] = &[
     ("error_count", BigInt),
     ("prompt_tokens", BigInt),
     ("completion_tokens", BigInt),
+    ("prompt_cost", BigInt),
+    ("completion_cost", BigInt),
 ];
 
 /// Stands for "no session" in row sets, which hold no nulls.
 const NO_SESSION: i64 = 0;
+/// Likewise for "no price is known"; costs are never negative.
+const NO_COST: i64 = -1;
 
 impl SpanWrite<'_> {
     /// Finds, and on Postgres locks, the traces that are stored already. Another writer that adds to one of them waits
@@ -112,9 +116,10 @@ impl SpanWrite<'_> {
             target.push(trace_row(trace));
         }
         let insert = "INSERT INTO traces (tenant_id, id, project_id, trace_id, session_row_id, start_time, end_time, \
-                      span_count, error_count, prompt_tokens, completion_tokens) \
+                      span_count, error_count, prompt_tokens, completion_tokens, prompt_cost, completion_cost) \
                       SELECT {0}, v.id, v.project_id, v.trace_id, NULLIF(v.session_row_id, 0), v.start_time, v.end_time, \
-                      v.span_count, v.error_count, v.prompt_tokens, v.completion_tokens FROM v WHERE true \
+                      v.span_count, v.error_count, v.prompt_tokens, v.completion_tokens, v.prompt_cost, v.completion_cost \
+                      FROM v WHERE true \
                       ON CONFLICT DO NOTHING";
         if inserts.execute(&self.transaction, insert, &[self.tenant()]).await? < new as u64 {
             return Err(StoreError::LostRace);
@@ -124,7 +129,9 @@ impl SpanWrite<'_> {
                       end_time = CASE WHEN v.end_time > traces.end_time THEN v.end_time ELSE traces.end_time END, \
                       span_count = traces.span_count + v.span_count, error_count = traces.error_count + v.error_count, \
                       prompt_tokens = traces.prompt_tokens + v.prompt_tokens, \
-                      completion_tokens = traces.completion_tokens + v.completion_tokens \
+                      completion_tokens = traces.completion_tokens + v.completion_tokens, \
+                      prompt_cost = traces.prompt_cost + v.prompt_cost, \
+                      completion_cost = traces.completion_cost + v.completion_cost \
                       FROM v WHERE traces.tenant_id = {0} AND traces.id = v.id";
         updates.execute(&self.transaction, update, &[self.tenant()]).await?;
         Ok(())
@@ -204,6 +211,8 @@ impl SpanWrite<'_> {
             ("end_time", BigInt),
             ("prompt_tokens", BigInt),
             ("completion_tokens", BigInt),
+            ("prompt_cost", BigInt),
+            ("completion_cost", BigInt),
             ("block_id", BigInt),
             ("block_index", BigInt),
             ("facets", Text),
@@ -235,6 +244,8 @@ impl SpanWrite<'_> {
                 span.end.0.into(),
                 span.tokens.prompt.into(),
                 span.tokens.completion.into(),
+                span.cost.map_or(NO_COST, |cost| cost.prompt).into(),
+                span.cost.map_or(NO_COST, |cost| cost.completion).into(),
                 trace.block_row.into(),
                 as_i64(*index).into(),
                 span.facets.json.as_str().into(),
@@ -248,10 +259,12 @@ impl SpanWrite<'_> {
         let insert = self.insert_or_fail();
         let sql = format!(
             "{insert} INTO spans (tenant_id, id, project_id, trace_row_id, span_id, parent_id, name, kind, status, start_time, \
-             end_time, prompt_tokens, completion_tokens, block_id, block_index, facets, facets_complete) \
+             end_time, prompt_tokens, completion_tokens, prompt_cost, completion_cost, block_id, block_index, facets, \
+             facets_complete) \
              SELECT {{0}}, v.id, v.project_id, v.trace_row_id, v.span_id, \
              CASE WHEN length(v.parent_id) > 0 THEN v.parent_id END, v.name, v.kind, v.status, v.start_time, v.end_time, \
-             v.prompt_tokens, v.completion_tokens, v.block_id, v.block_index, {json}, v.facets_complete FROM v"
+             v.prompt_tokens, v.completion_tokens, NULLIF(v.prompt_cost, {NO_COST}), NULLIF(v.completion_cost, {NO_COST}), \
+             v.block_id, v.block_index, {json}, v.facets_complete FROM v"
         );
         rows.execute(&self.transaction, &sql, &[self.tenant()]).await?;
         self.write_uncommon_columns(ids.into_iter().zip(placed.iter().map(|(_, _, _, span)| span.as_ref())))
@@ -300,6 +313,8 @@ fn trace_row(trace: &TraceBatch) -> [Value; TRACE.len()] {
         added.errors.into(),
         added.prompt_tokens.into(),
         added.completion_tokens.into(),
+        added.cost.prompt.into(),
+        added.cost.completion.into(),
     ]
 }
 

@@ -57,6 +57,14 @@ impl ScopedStore<'_> {
                 trace::Column::CompletionTokens,
                 less(trace::Column::CompletionTokens, row.completion_tokens),
             )
+            .col_expr(
+                trace::Column::PromptCost,
+                less(trace::Column::PromptCost, row.prompt_cost.unwrap_or_default()),
+            )
+            .col_expr(
+                trace::Column::CompletionCost,
+                less(trace::Column::CompletionCost, row.completion_cost.unwrap_or_default()),
+            )
             .filter(trace::Column::TenantId.eq(self.tenant))
             .filter(trace::Column::Id.eq(row.trace_row_id))
             .exec(transaction)

@@ -1,5 +1,6 @@
 //! Rows as sea-orm sees them; the schema itself is in the crate `migrations`.
 
+pub mod model_price;
 pub mod project;
 pub mod session;
 pub mod span;

@@ -1,5 +1,6 @@
 //! What is written is given back: the span as the API shows it, and every byte of its OTLP form.
 
+use bennu_domain::cost::PriceBook;
 use bennu_domain::kind::{SpanKind, StatusCode};
 use bennu_domain::otlp::{split_request, validate_request};
 use bennu_domain::span::{Span, SpanEvent};
@@ -101,7 +102,12 @@ async fn fields_newer_than_this_code_are_exported(db: TestStore) {
     let scope = [field(2, &span), field(901, b"of the scope")].concat();
     let resource = [field(902, b"of the resource"), field(2, &scope)].concat();
     let sent = field(1, &resource);
-    let spans = PreparedSpan::from_request(validate_request(sent.clone()).unwrap().request, None).unwrap();
+    let spans = PreparedSpan::from_request(
+        validate_request(sent.clone()).unwrap().request,
+        None,
+        &PriceBook::default(),
+    )
+    .unwrap();
     db.data().write_spans(spans.into_iter().map(Arc::new).collect()).await.unwrap();
 
     let row = db.data().trace_row_with_id(trace_id(1)).await.unwrap().unwrap();

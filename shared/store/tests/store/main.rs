@@ -6,6 +6,7 @@
 
 mod support;
 
+mod costs;
 mod delete_span;
 mod deletion;
 mod errors;

@@ -33,7 +33,7 @@ fn spans() -> impl Strategy<Value = Vec<Sent>> {
                     sent = sent.error();
                 }
                 sent = match tokens {
-                    Some(tokens) => sent.tokens(tokens, 2 * tokens),
+                    Some(tokens) => sent.tokens(tokens, 2 * tokens).attribute("llm.model_name", "gpt-4o"),
                     None => sent.kind(SpanKind::Chain),
                 };
                 // Traces 1 and 2 share a session, 3 has one of its own, the others have none.

@@ -1,5 +1,6 @@
 //! All data of a tenant, in an order of its own and without row ids: two tenants with equal data compare equal.
 
+use bennu_domain::cost::Cost;
 use bennu_domain::ids::{SpanId, TraceId};
 use bennu_domain::span::{Span, TokenCounts};
 use bennu_domain::time::Timestamp;
@@ -20,6 +21,7 @@ pub struct TraceContent {
     pub trace_id: TraceId,
     pub time: (Timestamp, Timestamp),
     pub tokens: TokenCounts,
+    pub cost: Cost,
     pub has_error: bool,
     pub spans: Vec<(SpanId, Option<SpanId>, String)>,
 }
@@ -29,6 +31,7 @@ pub struct SessionContent {
     pub session_id: String,
     pub time: (Timestamp, Timestamp),
     pub tokens: TokenCounts,
+    pub cost: Cost,
     pub traces: Vec<TraceId>,
 }
 
@@ -41,8 +44,8 @@ pub async fn everything(data: ScopedStore<'_>) -> Vec<ProjectContent> {
         for session in every_session(data, project.id).await {
             let mut traces: Vec<TraceId> = session.traces.iter().map(|trace| trace.trace_id).collect();
             traces.sort();
-            let (time, tokens) = ((session.start, session.end), session.tokens);
-            sessions.push(SessionContent { session_id: session.session_id, time, tokens, traces });
+            let (time, tokens, cost) = ((session.start, session.end), session.tokens, session.cost);
+            sessions.push(SessionContent { session_id: session.session_id, time, tokens, cost, traces });
         }
         sessions.sort_by(|one, other| one.session_id.cmp(&other.session_id));
         let mut spans: Vec<Span> =
@@ -69,6 +72,7 @@ async fn traces(data: ScopedStore<'_>, list: TraceList) -> Vec<TraceContent> {
                 trace_id: trace.trace_id,
                 time: (trace.start, trace.end),
                 tokens: trace.tokens,
+                cost: trace.cost,
                 has_error: with_errors.contains(&trace.trace_id),
                 spans,
             }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use bennu_access::SystemScope;
 use bennu_archive::Archive;
+use bennu_domain::cost::PriceBook;
 use bennu_domain::ids::{ProjectId, SpanId, TenantId, TraceId};
 use bennu_domain::otlp::validate_request;
 use bennu_domain::time::Timestamp;
@@ -143,11 +144,15 @@ async fn open(
 }
 
 pub fn prepared(request: RequestBuilder) -> Vec<Arc<PreparedSpan>> {
-    PreparedSpan::from_request(validate_request(request.bytes()).unwrap().request, None)
-        .unwrap()
-        .into_iter()
-        .map(Arc::new)
-        .collect()
+    PreparedSpan::from_request(
+        validate_request(request.bytes()).unwrap().request,
+        None,
+        &PriceBook::default(),
+    )
+    .unwrap()
+    .into_iter()
+    .map(Arc::new)
+    .collect()
 }
 
 pub async fn write(data: ScopedStore<'_>, request: RequestBuilder) -> Result<WriteReport, StoreError> {
