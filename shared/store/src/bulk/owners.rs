@@ -1,6 +1,6 @@
 //! The owners of the traces in a batch, projects and sessions: looked up, and made if they are new.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Value};
 
@@ -70,7 +70,7 @@ impl SpanWrite<'_> {
         let missing: Vec<&str> = names.into_iter().filter(|name| !known.contains_key(*name)).collect();
         let mut new = HashMap::new();
         if !missing.is_empty() {
-            match self.insert_sessions(new_sessions(unbound(), &missing)).await? {
+            match self.insert_sessions(new_sessions(unbound(), &known)).await? {
                 Some(inserted) => new = inserted,
                 // Another writer was first with one of them.
                 None => known.extend(self.session_rows(&missing).await?),
@@ -95,7 +95,7 @@ impl SpanWrite<'_> {
     /// Answers their rows, or nothing if not all of them are new after all.
     async fn insert_sessions(
         &self,
-        sessions: BTreeMap<String, NewSession>,
+        sessions: Vec<NewSession>,
     ) -> Result<Option<HashMap<String, i64>>, StoreError> {
         const COLUMNS: &[(&str, ColumnType)] = &[
             ("id", ColumnType::BigInt),
@@ -105,9 +105,11 @@ impl SpanWrite<'_> {
             ("end_time", ColumnType::BigInt),
         ];
         let [ids] = reserve_ids(&self.transaction, [("sessions", sessions.len())]).await?;
-        let mut rows = RowSet::new(COLUMNS, sessions.len());
-        let mut inserted = HashMap::with_capacity(sessions.len());
-        for (id, (name, NewSession { project_row, range })) in ids.into_iter().zip(sessions) {
+        let mut new: Vec<(i64, NewSession)> = ids.into_iter().zip(sessions).collect();
+        new.sort_unstable_by(|(_, one), (_, other)| one.name.cmp(&other.name)); // see `insert_projects`
+        let mut rows = RowSet::new(COLUMNS, new.len());
+        let mut inserted = HashMap::with_capacity(new.len());
+        for (id, NewSession { name, project_row, range }) in new {
             let session: Value = name.as_str().into();
             rows.push([id.into(), project_row.into(), session, range.start.into(), range.end.into()]);
             inserted.insert(name, id);
@@ -156,26 +158,28 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 
 /// A session that no trace was in so far.
 struct NewSession {
+    name: String,
     /// Of its first trace.
     project_row: i64,
     range: RollUp,
 }
 
-/// By name, so that all writers insert in the same order (see `insert_projects`).
+/// The sessions that are not known yet, in order of first appearance.
 fn new_sessions<'a>(
     traces: impl Iterator<Item = &'a TraceBatch>,
-    names: &[&str],
-) -> BTreeMap<String, NewSession> {
-    let names: HashSet<&str> = names.iter().copied().collect();
-    let mut sessions = BTreeMap::new();
+    known: &HashMap<String, i64>,
+) -> Vec<NewSession> {
+    let mut sessions: Vec<NewSession> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for trace in traces {
-        let Some(name) = trace.session_id().filter(|name| names.contains(name)) else { continue };
+        let Some(name) = trace.session_id().filter(|name| !known.contains_key(*name)) else { continue };
+        let place = *places.entry(name).or_insert(sessions.len());
+        if place == sessions.len() {
+            let (name, project_row) = (name.to_owned(), trace.project_row);
+            sessions.push(NewSession { name, project_row, range: RollUp::default() });
+        }
         let whole = trace.whole_range();
-        sessions
-            .entry(name.to_owned())
-            .or_insert_with(|| NewSession { project_row: trace.project_row, range: RollUp::default() })
-            .range
-            .include(whole.start, whole.end);
+        sessions[place].range.include(whole.start, whole.end);
     }
     sessions
 }

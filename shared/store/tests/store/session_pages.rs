@@ -11,13 +11,13 @@ on_both_engines!(
 );
 
 async fn sessions_come_in_order_of_their_making_page_by_page(db: TestStore) {
-    let spans = (1..=5_u64).map(|number| span(number.into(), 1).session(&format!("s{number}")));
+    let spans = [(1, "d"), (2, "b"), (3, "e"), (4, "a"), (5, "c")];
+    let spans = spans.map(|(trace, session)| span(trace, 1).session(session));
     db.write(request().spans(spans)).await;
     db.write(request().project("other").span(span(9, 1).session("elsewhere"))).await;
     let project = db.project("default").await;
     for limit in 1..=6 {
-        for (order, expected) in [(Order::Ascending, "s1 s2 s3 s4 s5"), (Order::Descending, "s5 s4 s3 s2 s1")]
-        {
+        for (order, expected) in [(Order::Ascending, "d b e a c"), (Order::Descending, "c a e b d")] {
             let (mut found, mut from) = (Vec::new(), None);
             loop {
                 let page = db.data().list_sessions(project, order, from, limit).await.unwrap();
