@@ -1,7 +1,7 @@
 //! `GET /v1/projects/{project}/spans`
 
 use actix_web::web;
-use bennu_domain::attributes::{Attributes, flatten};
+use bennu_domain::attributes::{Attributes, Flat};
 use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::SpanRowId;
 use bennu_domain::page::{Order, SortCursor};
@@ -36,7 +36,7 @@ pub struct SpanBody {
     status_message: String,
     /// Flat, under dotted keys
     #[schema(value_type = Object)]
-    attributes: Attributes,
+    attributes: Flat,
     events: Vec<SpanEventBody>,
 }
 
@@ -58,8 +58,6 @@ struct SpanEventBody {
 
 impl From<StoredSpan> for SpanBody {
     fn from(StoredSpan { id, span }: StoredSpan) -> Self {
-        let mut attributes = flatten(&span.attributes);
-        attributes.remove(KIND_ATTRIBUTE);
         Self {
             id: id.global_id(),
             context: SpanContext { trace_id: span.trace_id_text(), span_id: span.span_id_text() },
@@ -68,7 +66,7 @@ impl From<StoredSpan> for SpanBody {
             start_time: span.start.to_string(),
             end_time: span.end.to_string(),
             status_code: span.status.as_str(),
-            attributes,
+            attributes: Flat { nested: span.attributes, except: KIND_ATTRIBUTE },
             events: span.events.into_iter().map(SpanEventBody::from).collect(),
             name: span.name,
             status_message: span.status_message,

@@ -17,7 +17,7 @@ mod unflatten;
 use serde_json::{Map, Value};
 
 pub use any_value::{flat_values, to_json};
-pub use flatten::flatten;
+pub use flatten::{Flat, flatten};
 pub use key_path::MAX_SEGMENTS;
 pub use otlp_value::{otlp_attributes, otlp_value};
 pub use shape::{shape, shape_json_span};

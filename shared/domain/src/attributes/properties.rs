@@ -8,7 +8,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Attributes, MAX_SEGMENTS, flatten, otlp_attributes, shape, to_json, unflatten};
+use super::{Attributes, Flat, MAX_SEGMENTS, flatten, otlp_attributes, shape, to_json, unflatten};
 
 /// Trees that dotted keys can say: no empty containers, no names that are numbers, no lists that mix.
 fn plain_tree() -> impl Strategy<Value = Attributes> {
@@ -54,6 +54,17 @@ proptest! {
     #[test]
     fn plain_trees_survive_the_way_out_and_in(tree in plain_tree()) {
         prop_assert_eq!(unflatten(flatten(&tree)), tree);
+    }
+
+    #[test]
+    fn what_is_written_flat_is_what_flatten_makes(keys in vec(any_key(), 0..12), tree in plain_tree()) {
+        let odd = unflatten(keys.into_iter().enumerate().map(|(number, key)| (key, json!(number))));
+        for nested in [odd, tree] {
+            let mut flat = flatten(&nested);
+            flat.remove("a");
+            let expected = serde_json::to_string(&flat).unwrap();
+            prop_assert_eq!(serde_json::to_string(&Flat { nested, except: "a" }).unwrap(), expected);
+        }
     }
 
     #[test]
