@@ -103,6 +103,12 @@ impl Span {
             .unwrap_or(SpanKind::Unknown.as_str())
     }
 
+    /// Whether a later version may replace it; see [`crate::span_version`].
+    pub fn is_unfinished(&self) -> bool {
+        self.end == Timestamp(0)
+            || lookup(&self.attributes, &["bennu", "partial"]) == Some(&Value::Bool(true))
+    }
+
     /// `session.id` as trimmed text; any scalar counts, blank text does not.
     pub fn session_id(&self) -> Option<String> {
         let text = match lookup(&self.attributes, &["session", "id"])? {

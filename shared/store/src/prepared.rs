@@ -42,6 +42,8 @@ pub struct PreparedSpan {
     pub status: StatusCode,
     pub start: Timestamp,
     pub end: Timestamp,
+    /// Whether a later version may replace it.
+    pub unfinished: bool,
     pub tokens: TokenCounts,
     /// `None` where no price is known.
     pub cost: Option<Cost>,
@@ -100,12 +102,21 @@ impl PreparedSpan {
             status: span.status,
             start: span.start,
             end: span.end,
+            unfinished: span.is_unfinished(),
             cost,
             tokens: bounded(span.token_counts().unwrap_or_default()),
             session_id: span.session_id().map(|id| storable_session_id(&id)),
             facets: Facets::of(&span.attributes),
             block: Arc::default(),
         }
+    }
+}
+
+impl PreparedSpan {
+    /// The time that it adds to its trace, in microseconds since 1970: that of a running span is its start.
+    pub(crate) fn range(&self) -> (i64, i64) {
+        let end = if self.unfinished { self.end.max(self.start) } else { self.end };
+        (self.start.0, end.0)
     }
 }
 

@@ -31,7 +31,7 @@ impl Serialize for Flat {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if has_odd_name(&self.nested) {
             let mut flat = flatten(&self.nested);
-            flat.remove(self.except);
+            flat.shift_remove(self.except);
             return flat.serialize(serializer);
         }
         let mut map = serializer.serialize_map(None)?;

@@ -61,7 +61,7 @@ proptest! {
         let odd = unflatten(keys.into_iter().enumerate().map(|(number, key)| (key, json!(number))));
         for nested in [odd, tree] {
             let mut flat = flatten(&nested);
-            flat.remove("a");
+            flat.shift_remove("a");
             let expected = serde_json::to_string(&flat).unwrap();
             prop_assert_eq!(serde_json::to_string(&Flat { nested, except: "a" }).unwrap(), expected);
         }

@@ -140,10 +140,14 @@ impl DecodedBlock {
         Ok(groups)
     }
 
-    /// The block without the span at a position; the others keep theirs. `None` when no span is left.
-    pub fn without(mut self, index: i64) -> Option<TraceBlock> {
-        let index = usize::try_from(index).ok()?;
-        self.message.spans.get_mut(index)?.span = Bytes::new();
+    /// The block without the spans at some positions; the others keep theirs. `None` when no span is left.
+    pub fn without(mut self, indices: impl Iterator<Item = i64>) -> Option<TraceBlock> {
+        for index in indices {
+            let span = usize::try_from(index).ok().and_then(|index| self.message.spans.get_mut(index));
+            if let Some(span) = span {
+                span.span = Bytes::new();
+            }
+        }
         // Origins may hold content of the deleted span's sender: keep only those still in use, in their places.
         for (position, origin) in self.message.origins.iter_mut().enumerate() {
             let used = |span: &BlockSpan| span.origin as usize == position && !span.span.is_empty();

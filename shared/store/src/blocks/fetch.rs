@@ -18,10 +18,38 @@ const PARALLEL_OBJECTS: usize = 8;
 /// Bytes, before compression, that are decoded on the thread that asks for them, in about two milliseconds: what is made
 /// and dropped on one thread is cheaper, and the page of a hundred usual spans stays below it. More goes to another thread.
 const DECODED_HERE: i64 = 512 << 10;
+/// How often a span may be replaced by a newer version while it is read.
+const MOST_MOVES: usize = 5;
 
 /// Decodes the spans of `rows`, in the same order; every block is fetched and decoded once. `None` stands for a
-/// span that was deleted since its row was read.
+/// span that was deleted since its row was read; of one that was replaced it is the newer version.
 pub(crate) async fn load_spans(
+    scoped: ScopedStore<'_>,
+    rows: &[span::Model],
+) -> Result<Vec<Option<Span>>, StoreError> {
+    let mut spans = load_from_blocks(scoped, rows).await?;
+    let mut missing: Vec<span::Model> =
+        rows.iter().zip(&spans).filter(|(_, span)| span.is_none()).map(|(row, _)| row.clone()).collect();
+    for _ in 0..MOST_MOVES {
+        missing = moved_rows(scoped, &missing).await?;
+        if missing.is_empty() {
+            return Ok(spans);
+        }
+        let found = load_from_blocks(scoped, &missing).await?;
+        let places: HashMap<i64, usize> = rows.iter().zip(0..).map(|(row, place)| (row.id, place)).collect();
+        let mut still_missing = Vec::new();
+        for (row, span) in missing.into_iter().zip(found) {
+            match (places.get(&row.id), span) {
+                (Some(place), Some(span)) => spans[*place] = Some(span),
+                _ => still_missing.push(row),
+            }
+        }
+        missing = still_missing;
+    }
+    if missing.is_empty() { Ok(spans) } else { Err(StoreError::LostRace) }
+}
+
+async fn load_from_blocks(
     scoped: ScopedStore<'_>,
     rows: &[span::Model],
 ) -> Result<Vec<Option<Span>>, StoreError> {
@@ -40,15 +68,11 @@ pub(crate) async fn load_spans(
         .await?;
     let places: Vec<(i64, i64)> = rows.iter().map(|row| (row.block_id, row.block_index)).collect();
     let blocks: Vec<(trace_block::Model, Bytes)> = blocks.into_iter().flatten().collect();
-    let spans = if blocks.iter().map(|(model, _)| model.raw_bytes).sum::<i64>() <= DECODED_HERE {
-        decode_spans(blocks, &places)?
-    } else {
-        let decoding = tokio::task::spawn_blocking(move || decode_spans(blocks, &places));
-        decoding.await.map_err(|error| StoreError::Interrupted(error.to_string()))??
-    };
-    check_deleted(scoped, rows.iter().zip(&spans).filter(|(_, span)| span.is_none()).map(|(row, _)| row))
-        .await?;
-    Ok(spans)
+    if blocks.iter().map(|(model, _)| model.raw_bytes).sum::<i64>() <= DECODED_HERE {
+        return decode_spans(blocks, &places);
+    }
+    let decoding = tokio::task::spawn_blocking(move || decode_spans(blocks, &places));
+    decoding.await.map_err(|error| StoreError::Interrupted(error.to_string()))?
 }
 
 fn decode_spans(
@@ -66,23 +90,23 @@ fn decode_spans(
     places.iter().map(span_at).collect()
 }
 
-/// Spans that their block does not hold must have been deleted in the meantime, rows and all; a row that is still there
-/// has lost its span.
-async fn check_deleted(
+/// Spans that their block does not hold must have been deleted since, rows and all, or replaced by a newer version in
+/// another block: answers the rows of these as they are now. A row that is as it was has lost its span.
+async fn moved_rows(
     scoped: ScopedStore<'_>,
-    rows: impl Iterator<Item = &span::Model>,
-) -> Result<(), StoreError> {
-    let ids: Vec<i64> = rows.map(|row| row.id).collect();
-    if ids.is_empty() {
-        return Ok(());
+    missing: &[span::Model],
+) -> Result<Vec<span::Model>, StoreError> {
+    if missing.is_empty() {
+        return Ok(Vec::new());
     }
-    let left = span::Entity::find()
+    let now = span::Entity::find()
         .filter(span::Column::TenantId.eq(scoped.tenant))
-        .filter(span::Column::Id.is_in(ids))
-        .one(&scoped.store.read)
+        .filter(span::Column::Id.is_in(missing.iter().map(|row| row.id)))
+        .all(&scoped.store.read)
         .await?;
-    match left {
-        None => Ok(()),
+    let place = |row: &span::Model| (row.id, row.block_id, row.block_index);
+    match now.iter().find(|row| missing.iter().any(|old| place(old) == place(row))) {
+        None => Ok(now),
         Some(row) => Err(StoreError::Block {
             block: row.block_id,
             reason: format!("holds no span {}", row.block_index),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bennu_domain::ids::{SpanId, TraceId};
 use bennu_domain::kind::StatusCode;
 use bennu_domain::project::ProjectName;
+use bennu_domain::span_version::SpanVersion;
 
 use super::roll_up::RollUp;
 use crate::blocks::{BlockEncoder, EncodedBlock};
@@ -27,6 +28,10 @@ pub(super) struct TraceBatch {
     pub project_row: i64,
     pub session_row: Option<i64>,
     pub block_row: i64,
+    /// Row ids of stored spans that these take the place of.
+    pub replaced: HashMap<SpanId, i64>,
+    /// Whether the trace may cover less time than before.
+    pub shrinks: bool,
 }
 
 impl TraceBatch {
@@ -44,7 +49,8 @@ impl TraceBatch {
     pub fn added(&self) -> RollUp {
         let mut added = RollUp::default();
         for (_, span) in &self.spans {
-            added.include(span.start.0, span.end.0);
+            let (start, end) = span.range();
+            added.include(start, end);
             added.spans += 1;
             added.errors += i64::from(span.status == StatusCode::Error);
             added.prompt_tokens = added.prompt_tokens.saturating_add(span.tokens.prompt);
@@ -70,13 +76,15 @@ impl TraceBatch {
     }
 }
 
-/// Groups spans by trace, in order of arrival; of a span that comes twice the first stays.
+/// Groups spans by trace, in order of arrival. Of a span that comes twice the first stays, unless it is unfinished and the
+/// second is newer.
 pub(super) fn group_by_trace(spans: Vec<Arc<PreparedSpan>>) -> Result<Vec<TraceBatch>, StoreError> {
     let mut places: HashMap<TraceId, usize> = HashMap::new();
     let mut seen: HashSet<(TraceId, SpanId)> = HashSet::with_capacity(spans.len());
     let mut groups: Vec<Vec<(usize, Arc<PreparedSpan>)>> = Vec::new();
     for (arrival, span) in spans.into_iter().enumerate() {
         if !seen.insert((span.trace_id, span.span_id)) {
+            keep_newer(&mut groups[places[&span.trace_id]], span)?;
             continue;
         }
         let place = *places.entry(span.trace_id).or_insert_with(|| {
@@ -86,6 +94,16 @@ pub(super) fn group_by_trace(spans: Vec<Arc<PreparedSpan>>) -> Result<Vec<TraceB
         groups[place].push((arrival, span));
     }
     groups.into_iter().map(trace_batch).collect()
+}
+
+fn keep_newer(group: &mut [(usize, Arc<PreparedSpan>)], again: Arc<PreparedSpan>) -> Result<(), StoreError> {
+    let first = group.iter_mut().find(|(_, span)| span.span_id == again.span_id && span.unfinished);
+    if let Some((_, first)) = first
+        && SpanVersion::read(&again.bytes)?.replaces(&SpanVersion::read(&first.bytes)?)
+    {
+        *first = again;
+    }
+    Ok(())
 }
 
 fn encode(spans: &[(usize, Arc<PreparedSpan>)]) -> Result<Arc<EncodedBlock>, StoreError> {
@@ -108,5 +126,7 @@ fn trace_batch(spans: Vec<(usize, Arc<PreparedSpan>)>) -> Result<TraceBatch, Sto
         project_row: 0,
         session_row: None,
         block_row: 0,
+        replaced: HashMap::new(),
+        shrinks: false,
     })
 }

@@ -1,7 +1,7 @@
 //! The bulk span writer: one transaction for a batch of spans, whatever mix of traces it holds.
 //!
 //! Order of the work: group by trace (no database yet; blocks come compressed with their requests) → lock the traces that exist → drop the spans
-//! they already have → projects and sessions → traces → blocks → spans. Roll-ups grow by newly inserted spans only, so a
+//! they already have (or take out the versions that are older, see `running`) → projects and sessions → traces → blocks → spans. Roll-ups grow by newly inserted spans only, so a
 //! batch that is delivered twice changes nothing the second time.
 
 mod batch;
@@ -10,6 +10,7 @@ mod owners;
 mod roll_up;
 mod row_set;
 mod rows;
+mod running;
 mod uncommon;
 
 pub(crate) use self::row_set::{ColumnType, RowSet};
@@ -63,12 +64,18 @@ impl ScopedStore<'_> {
         let received = spans.len();
         // On this thread, which is the writer's own: hashing a batch takes less time than a way to another thread and back.
         let traces = group_by_trace(spans)?;
-        let mut write =
-            SpanWrite { scoped: self, transaction: self.store.begin().await?, objects: Vec::new(), bytes: 0 };
+        let mut write = SpanWrite {
+            scoped: self,
+            transaction: self.store.begin().await?,
+            objects: Vec::new(),
+            obsolete_objects: Vec::new(),
+            bytes: 0,
+        };
         match write.run(traces).await {
             Ok(inserted) => {
                 let durable = write.transaction.commit_early().await?;
                 self.store.written(write.bytes + inserted * ROW_BYTES);
+                self.forget_objects(write.obsolete_objects).await;
                 let report = WriteReport { inserted, duplicates: received - inserted };
                 Ok(CommittedSpans { report, durable })
             }
@@ -80,12 +87,25 @@ impl ScopedStore<'_> {
     }
 }
 
+impl ScopedStore<'_> {
+    /// Once nothing points at them any more.
+    async fn forget_objects(self, keys: Vec<String>) {
+        for key in keys {
+            if let Err(error) = self.store.archive.delete(&key).await {
+                tracing::warn!(%error, "an object of replaced spans stays behind");
+            }
+        }
+    }
+}
+
 /// A batch on its way into the database.
 struct SpanWrite<'a> {
     scoped: ScopedStore<'a>,
     transaction: WriteTransaction,
     /// Objects put so far; no row points at them before the commit.
     objects: Vec<String>,
+    /// Objects that no row points at after the commit.
+    obsolete_objects: Vec<String>,
     /// Of blocks written into rows.
     bytes: usize,
 }
@@ -101,7 +121,9 @@ impl SpanWrite<'_> {
         self.write_traces(&mut traces, ids.traces).await?;
         self.write_trace_texts(&traces).await?;
         self.write_blocks(&mut traces, ids.blocks).await?;
-        self.write_span_rows(&traces, ids.spans).await
+        let written = self.write_span_rows(&traces, ids.spans).await?;
+        self.shrink_ranges(&traces).await?;
+        Ok(written)
     }
 
     async fn undo(self) {

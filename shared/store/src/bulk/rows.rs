@@ -1,6 +1,7 @@
 //! Traces, blocks and spans of a batch, as rows.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use bennu_domain::ids::{SpanId, TraceId};
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use super::roll_up::RollUp;
 use super::row_set::{ColumnType, RowSet};
 use crate::blocks::object_key;
 use crate::error::StoreError;
+use crate::prepared::PreparedSpan;
 
 use ColumnType::{BigInt, Bool, Bytes as ByteString, Text};
 
@@ -30,6 +32,9 @@ const TRACE: &[(&str, ColumnType)] = &[
     ("prompt_cost", BigInt),
     ("completion_cost", BigInt),
 ];
+
+/// A span with its place among all that arrived, its place in the block, and its trace.
+type Placed<'a> = (&'a usize, usize, &'a TraceBatch, &'a Arc<PreparedSpan>);
 
 /// Stands for "no session" in row sets, which hold no nulls.
 const NO_SESSION: i64 = 0;
@@ -64,8 +69,8 @@ impl SpanWrite<'_> {
         Ok(())
     }
 
-    /// The first span with an id in a trace stays; later ones are dropped.
-    pub(super) async fn drop_stored_spans(&self, traces: &mut [TraceBatch]) -> Result<(), StoreError> {
+    /// The first span with an id in a trace stays and later ones are dropped, unless it is unfinished and they are newer.
+    pub(super) async fn drop_stored_spans(&mut self, traces: &mut [TraceBatch]) -> Result<(), StoreError> {
         let mut rows = RowSet::new(&[("trace_row_id", BigInt), ("span_id", ByteString)], 0);
         for trace in traces.iter().filter(|trace| trace.stored.is_some()) {
             trace
@@ -73,15 +78,24 @@ impl SpanWrite<'_> {
                 .iter()
                 .for_each(|(_, span)| rows.push([trace.row.into(), span.span_id.as_bytes().into()]));
         }
-        let sql = "SELECT s.trace_row_id, s.span_id FROM v CROSS JOIN spans s \
+        let sql = "SELECT s.trace_row_id, s.span_id, s.unfinished FROM v CROSS JOIN spans s \
                    WHERE s.tenant_id = {0} AND s.trace_row_id = v.trace_row_id AND s.span_id = v.span_id";
-        let read =
-            |row: QueryResult| Ok((row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<Vec<u8>>(1)?));
-        let mut stored: HashMap<i64, HashSet<SpanId>> = HashMap::new();
-        for (trace, span) in rows.query(&self.transaction, sql, &[self.tenant()], read).await? {
-            stored.entry(trace).or_default().extend(SpanId::from_bytes(&span));
+        let read = |row: QueryResult| {
+            let span: Vec<u8> = row.try_get_by_index(1)?;
+            Ok((row.try_get_by_index::<i64>(0)?, span, row.try_get_by_index::<bool>(2)?))
+        };
+        let (mut stored, mut unfinished) = (HashMap::new(), HashMap::new());
+        for (trace, span, is_unfinished) in rows.query(&self.transaction, sql, &[self.tenant()], read).await?
+        {
+            let spans: &mut HashMap<i64, HashSet<SpanId>> =
+                if is_unfinished { &mut unfinished } else { &mut stored };
+            spans.entry(trace).or_default().extend(SpanId::from_bytes(&span));
         }
         for trace in traces.iter_mut().filter(|trace| trace.stored.is_some()) {
+            if let Some(spans) = unfinished.get(&trace.row) {
+                let staying = self.retire_older_versions(trace, spans).await?;
+                stored.entry(trace.row).or_default().extend(staying);
+            }
             if let Some(spans) = stored.get(&trace.row) {
                 trace.drop_spans(spans)?;
             }
@@ -218,7 +232,7 @@ impl SpanWrite<'_> {
             ("facets", Text),
             ("facets_complete", Bool),
         ];
-        let mut placed: Vec<_> = traces
+        let mut placed: Vec<Placed> = traces
             .iter()
             .flat_map(|trace| {
                 trace
@@ -230,6 +244,11 @@ impl SpanWrite<'_> {
             .collect();
         placed.sort_unstable_by_key(|(arrival, ..)| **arrival);
         let mut rows = RowSet::new(SPAN, placed.len());
+        // A newer version of a span keeps the row id.
+        let kept = |(fresh, (_, _, trace, span)): (i64, &Placed)| {
+            trace.replaced.get(&span.span_id).copied().unwrap_or(fresh)
+        };
+        let ids: Vec<i64> = ids.into_iter().zip(&placed).map(kept).collect();
         for (id, (_, index, trace, span)) in ids.iter().copied().zip(&placed) {
             rows.push([
                 id.into(),

@@ -1,6 +1,7 @@
 //! Columns that few rows have a value in. They are set after the row is inserted, so that the others cost nothing.
 
 use bennu_domain::facets::storable_text;
+use bennu_domain::text_ids::TextIds;
 
 use super::SpanWrite;
 use super::batch::TraceBatch;
@@ -8,7 +9,7 @@ use super::row_set::{ColumnType, RowSet};
 use crate::error::StoreError;
 use crate::prepared::PreparedSpan;
 
-use ColumnType::{BigInt, Text};
+use ColumnType::{BigInt, Bool, Text};
 
 impl SpanWrite<'_> {
     /// The texts that stand for the ids of new traces.
@@ -29,16 +30,20 @@ impl SpanWrite<'_> {
         &self,
         spans: impl Iterator<Item = (i64, &PreparedSpan)>,
     ) -> Result<(), StoreError> {
-        let mut rows = RowSet::new(&[("id", BigInt), ("span_text", Text), ("parent_text", Text)], 0);
+        const COLUMNS: &[(&str, ColumnType)] =
+            &[("id", BigInt), ("span_text", Text), ("parent_text", Text), ("unfinished", Bool)];
+        let none = TextIds::default();
+        let mut rows = RowSet::new(COLUMNS, 0);
         for (id, span) in spans {
-            let Some(texts) = &span.text_ids else { continue };
-            if texts.span.is_some() || texts.parent.is_some() {
+            let texts = span.text_ids.as_deref().unwrap_or(&none);
+            if texts.span.is_some() || texts.parent.is_some() || span.unfinished {
                 let text =
                     |text: &Option<String>| text.as_deref().map(storable_text).unwrap_or_default().into();
-                rows.push([id.into(), text(&texts.span), text(&texts.parent)]);
+                rows.push([id.into(), text(&texts.span), text(&texts.parent), span.unfinished.into()]);
             }
         }
-        let sql = "UPDATE spans SET span_text = NULLIF(v.span_text, ''), parent_text = NULLIF(v.parent_text, '') \
+        let sql = "UPDATE spans SET span_text = NULLIF(v.span_text, ''), parent_text = NULLIF(v.parent_text, ''), \
+                   unfinished = v.unfinished \
                    FROM v WHERE spans.tenant_id = {0} AND spans.id = v.id";
         rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
         Ok(())

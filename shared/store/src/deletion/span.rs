@@ -1,5 +1,7 @@
 //! One span is deleted.
 
+use std::collections::BTreeMap;
+
 use bennu_domain::ids::SpanRowId;
 use bennu_domain::kind::StatusCode;
 use bytes::Bytes;
@@ -19,26 +21,43 @@ impl ScopedStore<'_> {
     /// `false` if there is no such span.
     pub async fn delete_span(self, id: SpanRowId) -> Result<bool, StoreError> {
         let transaction = self.store.begin().await?;
-        let found = span::Entity::find_by_id((self.tenant, id.0)).one(&transaction).await?;
-        let Some(row) = found else { return Ok(false) };
+        let by_id = || span::Entity::find_by_id((self.tenant, id.0));
+        let Some(row) = by_id().one(&transaction).await? else { return Ok(false) };
         let trace = trace::Entity::find_by_id((self.tenant, row.trace_row_id))
             .lock_exclusive()
             .one(&transaction)
             .await?;
         let Some(trace) = trace else { return Ok(false) };
-        let deleted = span::Entity::delete_by_id((self.tenant, row.id)).exec(&transaction).await?;
-        if deleted.rows_affected == 0 {
-            return Ok(false); // somebody else deleted it while this one waited for the trace
-        }
+        // Once more: while this one waited for the trace, somebody may have deleted the span, or replaced it.
+        let Some(row) = by_id().one(&transaction).await? else { return Ok(false) };
         let objects = if trace.span_count > 1 {
-            self.subtract_from_trace(&transaction, &row).await?;
-            self.cut_from_block(&transaction, &row).await?
+            self.take_out_spans(&transaction, &[row]).await?.obsolete
         } else {
             self.delete_trace_rows(&transaction, &[trace.id]).await?
         };
         transaction.commit().await?;
         self.finish_delete(objects).await?;
         Ok(true)
+    }
+
+    /// Deletes spans of traces that the caller has locked: their rows, their part in the sums of the trace, their bytes in
+    /// its blocks. The times of the trace stay as they are.
+    pub(crate) async fn take_out_spans(
+        self,
+        transaction: &impl ConnectionTrait,
+        rows: &[span::Model],
+    ) -> Result<CutObjects, StoreError> {
+        let mut cut = CutObjects::default();
+        let mut by_block: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for row in rows {
+            span::Entity::delete_by_id((self.tenant, row.id)).exec(transaction).await?;
+            self.subtract_from_trace(transaction, row).await?;
+            by_block.entry(row.block_id).or_default().push(row.block_index);
+        }
+        for (block, indices) in by_block {
+            self.cut_from_block(transaction, block, indices, &mut cut).await?;
+        }
+        Ok(cut)
     }
 
     /// Takes the span out of its trace's sums; its times stay as they are.
@@ -72,18 +91,18 @@ impl ScopedStore<'_> {
         Ok(())
     }
 
-    /// Rewrites the span's block without it; answers the object that is no longer needed.
+    /// Rewrites a block without the spans at these positions.
     async fn cut_from_block(
         self,
         transaction: &impl ConnectionTrait,
-        row: &span::Model,
-    ) -> Result<Vec<String>, StoreError> {
-        let Some((model, block)) = fetch_block(self, transaction, row.block_id).await? else {
-            return Ok(Vec::new());
-        };
+        block: i64,
+        indices: Vec<i64>,
+        cut: &mut CutObjects,
+    ) -> Result<(), StoreError> {
+        let Some((model, block)) = fetch_block(self, transaction, block).await? else { return Ok(()) };
         let old_object = model.object_key.clone();
         let mut rewritten = model.clone().into_active_model();
-        match block.without(row.block_index) {
+        match block.without(indices.into_iter()) {
             None => {
                 rewritten.delete(transaction).await?;
             }
@@ -95,6 +114,7 @@ impl ScopedStore<'_> {
                 if let Some(old) = &old_object {
                     let key = next_revision(self.tenant, model.id, old);
                     self.store.archive.put(&key, Bytes::from(encoded.compressed)).await?;
+                    cut.added.push(key.clone());
                     rewritten.object_key = Set(Some(key));
                 } else {
                     rewritten.data = Set(Some(encoded.compressed));
@@ -102,8 +122,18 @@ impl ScopedStore<'_> {
                 rewritten.update(transaction).await?;
             }
         }
-        Ok(old_object.into_iter().collect())
+        cut.obsolete.extend(old_object);
+        Ok(())
     }
+}
+
+/// Objects of blocks that were rewritten.
+#[derive(Debug, Default)]
+pub(crate) struct CutObjects {
+    /// Of no use if the transaction fails.
+    pub added: Vec<String>,
+    /// Of no use once it is committed.
+    pub obsolete: Vec<String>,
 }
 
 fn next_revision(tenant: i64, block: i64, key: &str) -> String {

@@ -22,6 +22,7 @@ mod projects;
 mod reopening;
 mod repetition;
 mod roll_ups;
+mod running_spans;
 mod session_pages;
 mod span_filters;
 mod span_ids;

@@ -60,6 +60,18 @@ impl SpanBuilder {
         self
     }
 
+    /// Changes the start only.
+    pub fn starting_at(mut self, start: i64) -> Self {
+        self.span.start_time_unix_nano = nanos(start);
+        self
+    }
+
+    /// Without an end time, as a span that is still running.
+    pub fn unended(mut self) -> Self {
+        self.span.end_time_unix_nano = 0;
+        self
+    }
+
     /// The OpenInference kind, which is an attribute.
     pub fn kind(self, kind: SpanKind) -> Self {
         self.attribute("openinference.span.kind", kind.as_str())
