@@ -1,6 +1,7 @@
 //! Pages of spans: narrow rows are selected in SQL, their spans are read from the blocks, and the filter has the
 //! last word on each.
 
+use bennu_domain::cost::Cost;
 use bennu_domain::facets::{cut, facet_value, is_facet_path, storable_text};
 use bennu_domain::ids::{ProjectId, SpanRowId};
 use bennu_domain::kind::{SPAN_KIND_ATTRIBUTE, SpanKind};
@@ -28,6 +29,8 @@ const MOST_ROWS: usize = 1_024;
 pub struct StoredSpan {
     pub id: SpanRowId,
     pub span: Span,
+    /// `None` where no price was known when it arrived.
+    pub cost: Option<Cost>,
 }
 
 /// Order of a list of spans, and the first span of the page.
@@ -76,10 +79,12 @@ impl ScopedStore<'_> {
             let Some(last) = rows.last() else { break };
             sort = sort.starting_at(last);
             last_read = Some(last.id);
-            let ids: Vec<SpanRowId> = rows.iter().map(|row| SpanRowId(row.id)).collect();
             let spans = load_spans(self, &rows).await?;
-            let read =
-                ids.into_iter().zip(spans).filter_map(|(id, span)| Some(StoredSpan { id, span: span? }));
+            let read = rows.iter().zip(spans).filter_map(|(row, span)| {
+                let (prompt, completion) = (row.prompt_cost, row.completion_cost);
+                let cost = prompt.zip(completion).map(|(prompt, completion)| Cost { prompt, completion });
+                Some(StoredSpan { id: SpanRowId(row.id), span: span?, cost })
+            });
             items.extend(read.filter(|stored| request.filter.matches(&stored.span)));
             if exhausted || items.len() >= wanted {
                 break;

@@ -17,7 +17,7 @@ use crate::identifiers::find_project;
 use crate::responses::{PageBody, invalid_cursor, store_failed};
 
 /// The attribute that is shown as `span_kind` instead.
-const KIND_ATTRIBUTE: &str = "openinference.span.kind";
+pub(super) const KIND_ATTRIBUTE: &str = "openinference.span.kind";
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Span)]
@@ -57,7 +57,7 @@ struct SpanEventBody {
 }
 
 impl From<StoredSpan> for SpanBody {
-    fn from(StoredSpan { id, span }: StoredSpan) -> Self {
+    fn from(StoredSpan { id, span, .. }: StoredSpan) -> Self {
         Self {
             id: id.global_id(),
             context: SpanContext { trace_id: span.trace_id_text(), span_id: span.span_id_text() },

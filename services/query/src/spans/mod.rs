@@ -1,5 +1,6 @@
 //! `/v1/projects/{project}/spans` and `/v1/spans/{span}`
 
+mod export;
 mod listing;
 mod otlp_listing;
 mod parameters;
@@ -12,7 +13,13 @@ use crate::identifiers::{find_span, not_found};
 use crate::responses::{no_content, store_failed};
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(listing::list_spans, otlp_listing::list_otlp_spans, delete_span))]
+#[openapi(paths(
+    listing::list_spans,
+    otlp_listing::list_otlp_spans,
+    export::export_parquet,
+    export::export_json_lines,
+    delete_span
+))]
 pub struct ApiDoc;
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -21,6 +28,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/v1/projects/{project_identifier}/spans/otlpv1")
                 .get(otlp_listing::list_otlp_spans),
+        )
+        .service(web::resource("/v1/projects/{project_identifier}/spans.parquet").get(export::export_parquet))
+        .service(
+            web::resource("/v1/projects/{project_identifier}/spans.jsonl").get(export::export_json_lines),
         )
         .service(web::resource("/v1/spans/{span_identifier}").delete(delete_span));
 }
