@@ -5,7 +5,7 @@ use bennu_domain::ids::TenantId;
 use crate::Principal;
 
 /// Proof that its holder may reach the data of one tenant. The field is private: a scope comes from a verified
-/// [`Principal`], or from a [`SystemScope`] that says why.
+/// [`Principal`], from an envelope stamped with the scope of one, or from a [`SystemScope`] that says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TenantScope {
     tenant: TenantId,
@@ -14,6 +14,11 @@ pub struct TenantScope {
 impl TenantScope {
     pub fn tenant(&self) -> TenantId {
         self.tenant
+    }
+
+    /// The scope with which a receiver stamped an envelope; only brokers read envelopes.
+    pub fn of_envelope(tenant: TenantId) -> Self {
+        Self { tenant }
     }
 }
 

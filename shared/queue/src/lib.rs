@@ -1,7 +1,14 @@
 //! Seams between services: what is handed over, and the promises that come with it.
 
 mod embedded;
+mod events;
+mod rabbitmq;
 mod span_broker;
 
 pub use embedded::{EmbeddedSpanBroker, embedded_span_broker};
+pub use events::{EmbeddedEvents, Event, Events, Subscription, What};
+pub use rabbitmq::{
+    BrokerError, DeadLetter, DeadLetters, RabbitMq, RabbitMqDeliveries, RabbitMqEvents, RabbitMqOptions,
+    RabbitMqSpanBroker,
+};
 pub use span_broker::{Delivery, Envelope, Outcome, PublishError, Settlement, SpanBroker, SpanDeliveries};

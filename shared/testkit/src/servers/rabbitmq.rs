@@ -17,6 +17,7 @@ pub const URL_VARIABLE: &str = "BENNU_TEST_RABBITMQ_URL";
 const PACKAGE: &str = "rabbitmq-server";
 /// The wrapper in `/usr/sbin` insists on the user of Debian's own instance.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 
 /// The protocol header, and the start of the frame that answers it (AMQP 0-9-1, section 4.2.2).
 const GREETING: Greeting = Greeting { send: b"AMQP\x00\x00\x09\x01", answer: &[1, 0, 0] };
@@ -65,6 +66,15 @@ fn start_on([port, distribution, mapper]: [u16; 3]) -> Result<Server, ServerErro
         _companion: Some(companion),
     };
     Server::run(recipe, vec![(URL_VARIABLE, format!("amqp://guest:guest@127.0.0.1:{port}"))])
+}
+
+/// Runs `rabbitmqctl` on a server that [`start`] made.
+///
+/// # Panics
+/// When it fails.
+pub fn control(server: &Server, arguments: &[&str]) {
+    let done = server.tool(Path::new(CONTROL)).args(arguments).output().expect("rabbitmqctl");
+    assert!(done.status.success(), "rabbitmqctl {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// Nothing outside `directory` is read or written.

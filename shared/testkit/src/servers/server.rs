@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -108,6 +109,15 @@ impl Server {
         self.stop();
         self.process = self.recipe.spawn()?;
         self.wait_until_ready()
+    }
+
+    /// A program that finds the server as it finds itself: same environment, same directory.
+    pub(super) fn tool(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        let variables = self.recipe.command.get_envs();
+        command.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.recipe.directory.path());
+        command
     }
 
     fn wait_until_ready(&mut self) -> Result<(), ServerError> {

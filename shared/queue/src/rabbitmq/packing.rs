@@ -1,0 +1,140 @@
+//! Envelopes as messages; a body that is too large for a message waits in the object store.
+
+use std::sync::Arc;
+
+use bennu_access::TenantScope;
+use bennu_archive::{Archive, ArchiveError};
+use bennu_domain::ids::TenantId;
+use bennu_domain::otlp::validate_request;
+use bennu_domain::project::ProjectName;
+use bennu_domain::time::{Clock as _, SystemClock};
+use bennu_proto::span_envelope::Content;
+use bennu_proto::{SpanEnvelope, StoredBody};
+use bytes::Bytes;
+use prost::Message as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::span_broker::Envelope;
+
+/// Writes envelopes to messages and reads them back. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Packing {
+    archive: Archive,
+    /// Bodies of at least this size are stored beside the message.
+    large_bytes: usize,
+    /// KiB of stored bodies that may be in memory at a time: the prefetch bounds messages by their number only.
+    room_kib: Arc<Semaphore>,
+    most_kib: usize,
+}
+
+/// A message, and where its body is if it is not inside.
+pub(super) struct Packed {
+    pub message: Vec<u8>,
+    pub stored: Option<String>,
+}
+
+/// An envelope, and the room that its body takes if it was stored.
+pub(super) struct Unpacked {
+    pub envelope: Envelope,
+    pub room: Option<OwnedSemaphorePermit>,
+}
+
+/// Why a message cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UnpackError {
+    #[error("{0}")]
+    Malformed(String),
+    #[error("its body is gone from the object store")]
+    BodyGone,
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl Packing {
+    pub fn new(archive: Archive, large_bytes: usize, room_bytes: usize) -> Self {
+        let most_kib = (room_bytes / 1024).clamp(1, Semaphore::MAX_PERMITS);
+        Self { archive, large_bytes, room_kib: Arc::new(Semaphore::new(most_kib)), most_kib }
+    }
+
+    pub async fn pack(&self, envelope: Envelope) -> Result<Packed, ArchiveError> {
+        let (tenant, body) = (envelope.scope.tenant().0, envelope.request.body().clone());
+        let stored = (body.len() >= self.large_bytes).then(|| StoredBody {
+            // Named at random: two receivers may take the same request.
+            key: format!("tenants/{tenant}/envelopes/{:032x}", fastrand::u128(..)),
+            bytes: body.len() as u64,
+        });
+        let key = stored.as_ref().map(|stored| stored.key.clone());
+        if let Some(key) = &key {
+            self.archive.put(key, body.clone()).await?;
+        }
+        let message = SpanEnvelope {
+            tenant,
+            project: envelope.project.map(|project| project.as_str().to_owned()),
+            received_at: SystemClock.now().0,
+            spans: u32::try_from(envelope.request.span_count()).unwrap_or(u32::MAX),
+            content: Some(stored.map_or(Content::Body(body), Content::Stored)),
+        };
+        Ok(Packed { message: message.encode_to_vec(), stored: key })
+    }
+
+    pub async fn unpack(&self, message: &SpanEnvelope) -> Result<Unpacked, UnpackError> {
+        let (body, room) = match &message.content {
+            Some(Content::Body(body)) => (body.clone(), None),
+            Some(Content::Stored(stored)) => {
+                let (body, room) = self.fetch(stored).await?;
+                (body, Some(room))
+            }
+            None => return Err(UnpackError::Malformed("it has no content".to_owned())),
+        };
+        let validating = tokio::task::spawn_blocking(move || validate_request(body));
+        let validated = validating.await.map_err(|error| UnpackError::Unavailable(error.to_string()))?;
+        let validated = validated.map_err(|error| UnpackError::Malformed(error.to_string()))?;
+        let envelope = Envelope {
+            scope: TenantScope::of_envelope(TenantId(message.tenant)),
+            project: message.project.as_deref().and_then(ProjectName::new),
+            request: validated.request,
+        };
+        Ok(Unpacked { envelope, room })
+    }
+
+    /// The body of a message, wherever it is.
+    pub async fn body(&self, message: &SpanEnvelope) -> Result<Bytes, UnpackError> {
+        match &message.content {
+            Some(Content::Body(body)) => Ok(body.clone()),
+            Some(Content::Stored(stored)) => Ok(self.fetch(stored).await?.0),
+            None => Err(UnpackError::Malformed("it has no content".to_owned())),
+        }
+    }
+
+    /// Removes what a message left in the object store; a failure leaves it to the sweep.
+    pub async fn discard(&self, key: &str) {
+        if let Err(error) = self.archive.delete(key).await {
+            tracing::warn!(%error, "the body of a finished message stays in the object store for now");
+        }
+    }
+
+    async fn fetch(&self, stored: &StoredBody) -> Result<(Bytes, OwnedSemaphorePermit), UnpackError> {
+        let kib = usize::try_from(stored.bytes / 1024).unwrap_or(usize::MAX).clamp(1, self.most_kib);
+        let kib = u32::try_from(kib).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room_kib).acquire_many_owned(kib).await;
+        let room = room.map_err(|error| UnpackError::Unavailable(error.to_string()))?;
+        match self.archive.get(&stored.key).await {
+            Ok(body) => Ok((body, room)),
+            Err(error) if error.is_missing() => Err(UnpackError::BodyGone),
+            Err(error) => Err(UnpackError::Unavailable(error.to_string())),
+        }
+    }
+}
+
+/// Reads the outer part of a message.
+pub(super) fn read_message(bytes: Bytes) -> Result<SpanEnvelope, UnpackError> {
+    SpanEnvelope::decode(bytes).map_err(|error| UnpackError::Malformed(error.to_string()))
+}
+
+/// Where the body of a message is, if it is not inside.
+pub(super) fn stored_key(message: &SpanEnvelope) -> Option<&str> {
+    match &message.content {
+        Some(Content::Stored(stored)) => Some(&stored.key),
+        _ => None,
+    }
+}
