@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bennu_kit::config::{
-    Config, DatabaseUrl, LogFormat, ObjectStoreUrl, SETTINGS, help_text, markdown_table,
+    Config, DatabaseUrl, IngestRoles, LogFormat, ObjectStoreUrl, SETTINGS, help_text, markdown_table,
 };
 
 fn config(vars: &[(&str, &str)]) -> Result<Config, String> {
@@ -30,6 +30,8 @@ fn nothing_set_is_the_embedded_default() {
     assert_eq!((config.ingest_max_body_bytes, config.ingest_buffer_bytes), (64 << 20, 128 << 20));
     assert_eq!((config.ingest_batch_spans, config.ingest_batch_bytes), (4096, 16 << 20));
     assert_eq!((config.large_block_bytes, config.database_connections), (1 << 20, 8));
+    assert_eq!((config.broker, config.broker_large_bytes, config.broker_prefetch), (None, 1 << 20, 256));
+    assert_eq!(config.ingest_roles, IngestRoles { receiver: true, writer: true });
     assert_eq!(config.shutdown_grace, Duration::from_secs(5));
     assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
 }
@@ -98,6 +100,10 @@ fn an_error_is_one_line_with_the_name_the_value_and_what_is_expected() {
         ("BENNU_HOST_ROOT_PATH", "bennu/"),
         ("BENNU_DATABASE_URL", "mysql://db/name"),
         ("BENNU_OBJECT_STORE_URL", "s3://bucket"),
+        ("BENNU_BROKER_URL", "rabbit:5672"),
+        ("BENNU_BROKER_URL", "http://rabbit"),
+        ("BENNU_BROKER_PREFETCH", "0"),
+        ("BENNU_INGEST_ROLES", "receiver,reader"),
         ("BENNU_INGEST_MAX_BODY_BYTES", "64MB"),
         ("BENNU_INGEST_MAX_BODY_BYTES", "256MiB"),
         ("BENNU_INGEST_BATCH_SPANS", "0"),
@@ -120,6 +126,28 @@ fn no_error_shows_a_password() {
         let error = refusal("BENNU_DATABASE_URL", url);
         assert!(error.starts_with("BENNU_DATABASE_URL=") && !error.contains("hunter2"), "{error}");
     }
+    let broker = config(&[("BENNU_BROKER_URL", "amqp://me:hunter2@rabbit/%2f")]).unwrap().broker.unwrap();
+    assert_eq!(format!("{broker} {broker:?}"), "amqp://***@rabbit/%2f BrokerUrl(amqp://***@rabbit/%2f)");
+}
+
+#[test]
+fn a_process_that_shares_its_data_must_be_told_where_it_is() {
+    let missing =
+        |vars: &[(&str, &str)]| config(vars).unwrap().require_shared_data().unwrap_err().to_string();
+    assert!(
+        missing(&[]).starts_with("BENNU_DATABASE_URL: not set, expected postgresql://"),
+        "{}",
+        missing(&[])
+    );
+    let sqlite = missing(&[("BENNU_DATABASE_URL", "sqlite:///b.db")]);
+    assert!(sqlite.starts_with("BENNU_DATABASE_URL=sqlite:///b.db: expected postgresql://"), "{sqlite}");
+    let postgres = ("BENNU_DATABASE_URL", "postgresql://db/bennu");
+    assert!(missing(&[postgres]).starts_with("BENNU_OBJECT_STORE_URL: not set"));
+    let told = config(&[postgres, ("BENNU_OBJECT_STORE_URL", "file:///shared")]).unwrap();
+    assert_eq!(told.require_shared_data(), Ok(()));
+    assert!(
+        told.require("BENNU_BROKER_URL", "a broker").unwrap_err().to_string().contains("BENNU_BROKER_URL")
+    );
 }
 
 #[test]

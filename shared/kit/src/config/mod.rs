@@ -1,7 +1,9 @@
 //! Configuration from environment variables: one table ([`SETTINGS`]) feeds the parser, `--help` and the README.
 
+mod broker_url;
 mod byte_size;
 mod database_url;
+mod ingest_roles;
 mod log;
 mod object_store_url;
 mod postgres_parts;
@@ -9,10 +11,13 @@ mod root_path;
 mod settings;
 mod variables;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use broker_url::BrokerUrl;
 pub use database_url::DatabaseUrl;
+pub use ingest_roles::IngestRoles;
 pub use log::{LogFilter, LogFormat};
 pub use object_store_url::ObjectStoreUrl;
 pub use root_path::RootPath;
@@ -40,6 +45,13 @@ pub struct Config {
     pub working_dir: PathBuf,
     pub database: DatabaseUrl,
     pub object_store: ObjectStoreUrl,
+    /// None: spans are handed over within the process.
+    pub broker: Option<BrokerUrl>,
+    /// A request of at least this size travels through the object store instead of the broker.
+    pub broker_large_bytes: usize,
+    /// Requests that a writer takes from the broker before it has stored the first.
+    pub broker_prefetch: u16,
+    pub ingest_roles: IngestRoles,
     /// Largest request body, as sent and after inflation.
     pub ingest_max_body_bytes: usize,
     /// Bytes received and not yet stored, over all requests.
@@ -54,6 +66,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     pub log: LogFilter,
     pub log_format: LogFormat,
+    /// Settings that have a value of their own.
+    given: BTreeSet<&'static str>,
 }
 
 impl Config {
@@ -75,6 +89,10 @@ impl Config {
             root_path: vars.read("BENNU_HOST_ROOT_PATH", RootPath::parse)?,
             database: database(&mut vars)?,
             object_store: vars.read("BENNU_OBJECT_STORE_URL", ObjectStoreUrl::parse)?,
+            broker: broker(&vars)?,
+            broker_large_bytes: vars.read("BENNU_BROKER_LARGE_BYTES", |v| byte_size(v, KIB..=GIB))?,
+            broker_prefetch: vars.read("BENNU_BROKER_PREFETCH", |v| number(v, 1..=10_000))?,
+            ingest_roles: vars.read("BENNU_INGEST_ROLES", IngestRoles::parse)?,
             ingest_max_body_bytes: vars
                 .read("BENNU_INGEST_MAX_BODY_BYTES", |v| byte_size(v, KIB..=2 * GIB))?,
             ingest_buffer_bytes: vars.read("BENNU_INGEST_BUFFER_BYTES", |v| byte_size(v, MIB..=64 * GIB))?,
@@ -87,6 +105,7 @@ impl Config {
             log: vars.read("BENNU_LOG", LogFilter::parse)?,
             log_format: vars.read("BENNU_LOG_FORMAT", LogFormat::parse)?,
             working_dir,
+            given: vars.names(),
         };
         if config.ingest_buffer_bytes < config.ingest_max_body_bytes {
             return vars.refuse(
@@ -96,6 +115,30 @@ impl Config {
         }
         Ok(config)
     }
+
+    /// Insists on a value for a setting that has no use as it is by default, and says what for.
+    pub fn require(&self, name: &'static str, expected: &str) -> Result<(), ConfigError> {
+        if self.given.contains(name) {
+            return Ok(());
+        }
+        Err(ConfigError::Missing { name, expected: expected.to_owned() })
+    }
+
+    /// Insists on what processes that work together share; by default each would have a database and objects of its own.
+    pub fn require_shared_data(&self) -> Result<(), ConfigError> {
+        let (name, expected) = ("BENNU_DATABASE_URL", "postgresql://…, the database that all services share");
+        if !matches!(self.database, DatabaseUrl::Postgres(_)) {
+            self.require(name, expected)?;
+            let (name, value) = (name.to_owned(), self.database.to_string());
+            return Err(ConfigError::Invalid { name, value, expected: expected.to_owned() });
+        }
+        self.require("BENNU_OBJECT_STORE_URL", "the object store that all services share")
+    }
+}
+
+/// None unless it is set: the hand-over within the process is the default.
+fn broker(vars: &Variables) -> Result<Option<BrokerUrl>, ConfigError> {
+    vars.is_set("BENNU_BROKER_URL").then(|| vars.read("BENNU_BROKER_URL", BrokerUrl::parse)).transpose()
 }
 
 /// Resolved first: the defaults of other settings name it as `{working_dir}`.

@@ -1,6 +1,6 @@
 //! The given variables, matched with the table: aliases, defaults, misspelt names, and the error that names them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::database_url::mask;
@@ -104,6 +104,11 @@ impl Variables {
         }
         let shown = SETTINGS.iter().find(|s| s.name == name).map_or(Shown::Never, |s| s.shown);
         Err(ConfigError::Invalid { name: given_name, value: shown.show(&value), expected })
+    }
+
+    /// The settings that have a value of their own.
+    pub(super) fn names(&self) -> BTreeSet<&'static str> {
+        self.given.keys().copied().collect()
     }
 
     pub(super) fn home(&self) -> Option<String> {

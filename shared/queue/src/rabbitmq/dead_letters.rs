@@ -140,7 +140,7 @@ pub(super) async fn park(
     topology: &Topology,
     live: &Live,
     message: &[u8],
-    properties: BasicProperties,
+    properties: &BasicProperties,
     reason: &str,
 ) -> Result<(), NotTaken> {
     let mut headers = FieldTable::default();

@@ -13,10 +13,11 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, Bas
 use lapin::types::FieldTable;
 use lapin::{Acker, BasicProperties, Consumer};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::RabbitMq;
 use super::dead_letters::park;
-use super::link::Live;
+use super::link::{Link, Live};
 use super::packing::{UnpackError, Unpacked, read_message, stored_key};
 use crate::span_broker::{Delivery, Outcome, SpanDeliveries};
 
@@ -34,95 +35,102 @@ pub struct RabbitMqDeliveries {
 }
 
 impl RabbitMqDeliveries {
-    pub(super) fn start(broker: RabbitMq, stop: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(super) fn start(
+        broker: RabbitMq,
+        link: Link,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         let (hand_over, deliveries) = mpsc::channel(HANDED_OVER);
         let (stopping, stopped) = watch::channel(false);
         tokio::spawn(async move {
             stop.await;
             stopping.send_replace(true);
         });
-        tokio::spawn(consume(broker, hand_over, stopped));
+        let consuming = Consuming { broker, link, hand_over, stopped, under_way: JoinSet::new() };
+        tokio::spawn(consuming.run());
         Self { deliveries }
     }
 }
 
 #[async_trait]
 impl SpanDeliveries for RabbitMqDeliveries {
-    /// `None` once consuming was stopped and every delivery is settled: each holds a sender until then.
+    /// `None` once consuming was stopped and every delivery is settled.
     async fn next(&mut self) -> Option<Delivery> {
         self.deliveries.recv().await
     }
 }
 
 /// Consumes over one connection after the other.
-async fn consume(broker: RabbitMq, hand_over: mpsc::Sender<Delivery>, mut stopped: watch::Receiver<bool>) {
-    let mut last: Option<Arc<Live>> = None;
-    loop {
-        let live = tokio::select! {
-            live = broker.link.next_live(last.as_ref()) => live,
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-        };
-        let Some(live) = live else { return };
-        let consumer = match start_consumer(&broker, &live).await {
-            Ok(consumer) => consumer,
-            Err(error) => {
-                tracing::warn!(%error, "spans cannot be consumed");
-                live.give_up();
-                last = Some(live);
-                continue;
-            }
-        };
-        if deliver_all(&broker, &live, consumer, &hand_over, &mut stopped).await == Consumed::Stopped {
-            return;
-        }
-        live.give_up();
-        last = Some(live);
-    }
-}
-
-async fn start_consumer(broker: &RabbitMq, live: &Live) -> lapin::Result<Consumer> {
-    let channel = live.channel().await?;
-    channel.basic_qos(broker.prefetch, BasicQosOptions::default()).await?;
-    let queue = broker.topology.spans_queue.as_str();
-    channel
-        .basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
-        .await
+struct Consuming {
+    broker: RabbitMq,
+    link: Link,
+    hand_over: mpsc::Sender<Delivery>,
+    stopped: watch::Receiver<bool>,
+    under_way: JoinSet<()>,
 }
 
 #[derive(PartialEq)]
-enum Consumed {
+enum Ended {
     Stopped,
     Lost,
 }
 
-async fn deliver_all(
-    broker: &RabbitMq,
-    live: &Arc<Live>,
-    mut consumer: Consumer,
-    hand_over: &mpsc::Sender<Delivery>,
-    stopped: &mut watch::Receiver<bool>,
-) -> Consumed {
-    loop {
-        let message = tokio::select! {
-            message = consumer.next() => message,
-            // What the broker has sent beyond this goes back to the queue with the connection.
-            _ = stopped.wait_for(|stopped| *stopped) => return Consumed::Stopped,
-        };
-        let Some(Ok(message)) = message else { return Consumed::Lost };
-        let handling = Handling {
-            broker: broker.clone(),
-            live: Arc::clone(live),
-            hand_over: hand_over.clone(),
-            stopped: stopped.clone(),
-        };
-        tokio::spawn(handling.deliver(message));
+impl Consuming {
+    async fn run(mut self) {
+        let mut last: Option<Arc<Live>> = None;
+        while let Some(live) = self.next_live(last.as_ref()).await {
+            match self.start_consumer(&live).await {
+                Ok(consumer) => {
+                    if self.deliver_all(consumer).await == Ended::Stopped {
+                        break;
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "spans cannot be consumed"),
+            }
+            live.give_up();
+            last = Some(live);
+        }
+        while self.under_way.join_next().await.is_some() {}
+        // What the broker has sent beyond those goes back to the queue with the connection.
+        self.link.close().await;
+    }
+
+    /// `None` when it is to end.
+    async fn next_live(&mut self, last: Option<&Arc<Live>>) -> Option<Arc<Live>> {
+        tokio::select! {
+            live = self.link.next_live(last) => live,
+            _ = self.stopped.wait_for(|stopped| *stopped) => None,
+        }
+    }
+
+    async fn start_consumer(&self, live: &Live) -> lapin::Result<Consumer> {
+        let channel = live.channel().await?;
+        channel.basic_qos(self.broker.prefetch, BasicQosOptions::default()).await?;
+        let (queue, options) = (self.broker.topology.spans_queue.as_str(), BasicConsumeOptions::default());
+        channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await
+    }
+
+    async fn deliver_all(&mut self, mut consumer: Consumer) -> Ended {
+        loop {
+            let message = tokio::select! {
+                message = consumer.next() => message,
+                Some(_) = self.under_way.join_next() => continue,
+                _ = self.stopped.wait_for(|stopped| *stopped) => return Ended::Stopped,
+            };
+            let Some(Ok(message)) = message else { return Ended::Lost };
+            let handling = Handling {
+                broker: self.broker.clone(),
+                hand_over: self.hand_over.clone(),
+                stopped: self.stopped.clone(),
+            };
+            self.under_way.spawn(handling.deliver(message));
+        }
     }
 }
 
 /// The care of one message.
 struct Handling {
     broker: RabbitMq,
-    live: Arc<Live>,
     hand_over: mpsc::Sender<Delivery>,
     stopped: watch::Receiver<bool>,
 }
@@ -163,22 +171,16 @@ impl Handling {
 
     /// Hands the message over until something final can be said about it.
     async fn persist(&self, envelope: &SpanEnvelope, acker: &Acker, redelivered: bool) -> Verdict {
-        let mut pause = FIRST_PAUSE;
-        let mut stopped = self.stopped.clone();
+        let mut patience = Patience::new(self.stopped.clone());
         loop {
             let reason = match self.attempt(envelope, redelivered).await {
                 Step::Finally(verdict) => return verdict,
                 Step::Again(reason) => reason,
             };
             tracing::warn!(reason, "a message will be tried again");
-            tokio::select! {
-                () = tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())) => {}
-                _ = stopped.wait_for(|stopped| *stopped) => return Verdict::Leave,
-            }
-            if !acker.usable() {
+            if !patience.pause(acker).await {
                 return Verdict::Leave;
             }
-            pause = LONGEST_PAUSE.min(pause * 2);
         }
     }
 
@@ -219,22 +221,54 @@ impl Handling {
                 }
             }
             Verdict::Park(reason) => {
-                tracing::error!(reason, "a message is parked among the dead letters");
-                let parked = park(&self.broker.topology, &self.live, message, properties, &reason).await;
-                match parked {
-                    Ok(()) => drop(acker.ack(BasicAckOptions::default()).await?),
-                    Err(_) => self.give_back(acker).await?,
+                tracing::error!(reason, "a message goes to the dead letters");
+                if self.park(message, &properties, &reason, acker).await {
+                    acker.ack(BasicAckOptions::default()).await?;
                 }
             }
-            Verdict::Return => self.give_back(acker).await?,
+            Verdict::Return => {
+                // Not at once: a message that fails quickly would come round and round.
+                tokio::time::sleep(FIRST_PAUSE).await;
+                acker.nack(BasicNackOptions { requeue: true, ..Default::default() }).await?;
+            }
             Verdict::Leave => {}
         }
         Ok(())
     }
 
-    async fn give_back(&self, acker: &Acker) -> lapin::Result<()> {
-        // Not at once: a message that fails quickly would come round and round.
-        tokio::time::sleep(FIRST_PAUSE).await;
-        acker.nack(BasicNackOptions { requeue: true, ..Default::default() }).await.map(drop)
+    /// False if the message has to stay where it is.
+    async fn park(&self, message: &[u8], properties: &BasicProperties, reason: &str, acker: &Acker) -> bool {
+        let mut patience = Patience::new(self.stopped.clone());
+        loop {
+            let parked = match self.broker.link.publishable() {
+                Ok(live) => park(&self.broker.topology, &live, message, properties, reason).await.is_ok(),
+                Err(_) => false,
+            };
+            if parked || !patience.pause(acker).await {
+                return parked;
+            }
+        }
+    }
+}
+
+/// Longer and longer pauses.
+struct Patience {
+    pause: Duration,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Patience {
+    fn new(stopped: watch::Receiver<bool>) -> Self {
+        Self { pause: FIRST_PAUSE, stopped }
+    }
+
+    /// False when trying again has no use: the broker has the message back, or is about to.
+    async fn pause(&mut self, acker: &Acker) -> bool {
+        let pause = self.pause.mul_f64(0.5 + fastrand::f64());
+        self.pause = LONGEST_PAUSE.min(self.pause * 2);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => acker.usable(),
+            _ = self.stopped.wait_for(|stopped| *stopped) => false,
+        }
     }
 }

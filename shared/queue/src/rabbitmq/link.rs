@@ -65,11 +65,17 @@ pub(super) struct Live {
 
 impl Link {
     /// Connects for the first time; later losses are repaired in the background.
-    pub async fn open(url: &str, name: &'static str, topology: &Topology) -> Result<Self, BrokerError> {
+    pub async fn open(url: &str, name: &str, topology: &Topology) -> Result<Self, BrokerError> {
         let live = Live::open(url, name, topology).await?;
         let (publish, state) = watch::channel(State::Up(Arc::clone(&live)));
         let (closing, closed) = watch::channel(false);
-        let keeper = Keeper { url: url.to_owned(), name, topology: topology.clone(), publish, closed };
+        let keeper = Keeper {
+            url: url.to_owned(),
+            name: name.to_owned(),
+            topology: topology.clone(),
+            publish,
+            closed,
+        };
         tokio::spawn(keeper.keep(live));
         Ok(Self { state, closing: Arc::new(closing) })
     }
@@ -198,7 +204,7 @@ impl Live {
 /// Looks after one link.
 struct Keeper {
     url: String,
-    name: &'static str,
+    name: String,
     topology: Topology,
     publish: watch::Sender<State>,
     closed: watch::Receiver<bool>,
@@ -217,10 +223,10 @@ impl Keeper {
             // Whatever is left of it, so that its messages go back to their queue.
             let _ = tokio::time::timeout(FIRST_WAIT, live.close()).await;
             let Ended::Lost(reason) = ended else { return };
-            tracing::warn!(link = self.name, reason, "the connection to the broker is lost");
+            tracing::warn!(link = self.name.as_str(), reason, "the connection to the broker is lost");
             self.publish.send_replace(State::Down(reason));
             let Some(new) = self.connect_again().await else { return };
-            tracing::info!(link = self.name, "the broker is back");
+            tracing::info!(link = self.name.as_str(), "the broker is back");
             self.publish.send_replace(State::Up(Arc::clone(&new)));
             live = new;
         }
@@ -238,11 +244,11 @@ impl Keeper {
             };
             match event {
                 Some(Event::ConnectionBlocked(reason)) => {
-                    tracing::warn!(link = self.name, reason, "the broker takes no messages");
+                    tracing::warn!(link = self.name.as_str(), reason, "the broker takes no messages");
                     self.publish.send_replace(State::Blocked(Arc::clone(live), reason));
                 }
                 Some(Event::ConnectionUnblocked) => {
-                    tracing::info!(link = self.name, "the broker takes messages again");
+                    tracing::info!(link = self.name.as_str(), "the broker takes messages again");
                     self.publish.send_replace(State::Up(Arc::clone(live)));
                 }
                 Some(Event::Error(error)) => return Ended::Lost(error.to_string()),
@@ -262,10 +268,10 @@ impl Keeper {
                 () = pause => {}
                 _ = self.closed.wait_for(|closed| *closed) => return None,
             }
-            match Live::open(&self.url, self.name, &self.topology).await {
+            match Live::open(&self.url, &self.name, &self.topology).await {
                 Ok(live) => return Some(live),
                 Err(error) => {
-                    tracing::debug!(link = self.name, %error, "the broker is still away");
+                    tracing::debug!(link = self.name.as_str(), %error, "the broker is still away");
                     self.publish.send_replace(State::Down(error.to_string()));
                 }
             }

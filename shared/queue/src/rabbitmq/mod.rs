@@ -57,7 +57,11 @@ impl RabbitMqOptions {
 /// A connected broker. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RabbitMq {
+    /// For publishing. Consumers have a link of their own: a broker in need stops reading from connections that publish,
+    /// acknowledgements included.
     link: Link,
+    url: String,
+    name: String,
     topology: Topology,
     packing: Packing,
     events: RabbitMqEvents,
@@ -69,14 +73,20 @@ impl RabbitMq {
     /// the large bodies.
     pub async fn connect(
         options: &RabbitMqOptions,
-        name: &'static str,
+        name: &str,
         archive: Archive,
     ) -> Result<Self, BrokerError> {
         let topology = Topology::named(&options.prefix);
-        let link = Link::open(&options.url, name, &topology).await?;
-        let packing = Packing::new(archive, options.large_bytes, options.room_bytes);
-        let events = RabbitMqEvents::new(link.clone(), topology.clone());
-        Ok(Self { link, topology, packing, events, prefetch: options.prefetch })
+        let link = Link::open(&options.url, &format!("{name}, publishing"), &topology).await?;
+        Ok(Self {
+            packing: Packing::new(archive, options.large_bytes, options.room_bytes),
+            events: RabbitMqEvents::new(link.clone(), topology.clone()),
+            link,
+            url: options.url.clone(),
+            name: name.to_owned(),
+            topology,
+            prefetch: options.prefetch,
+        })
     }
 
     /// Whether messages can be published now, or why not.
@@ -89,8 +99,12 @@ impl RabbitMq {
     }
 
     /// Starts consuming; `stop` ends it, and what was delivered until then is settled first.
-    pub fn span_deliveries(&self, stop: impl Future<Output = ()> + Send + 'static) -> RabbitMqDeliveries {
-        RabbitMqDeliveries::start(self.clone(), stop)
+    pub async fn span_deliveries(
+        &self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<RabbitMqDeliveries, BrokerError> {
+        let link = Link::open(&self.url, &format!("{}, consuming", self.name), &self.topology).await?;
+        Ok(RabbitMqDeliveries::start(self.clone(), link, stop))
     }
 
     pub fn events(&self) -> RabbitMqEvents {
@@ -101,7 +115,7 @@ impl RabbitMq {
         DeadLetters::new(self.clone())
     }
 
-    /// Ends the connection.
+    /// Ends the connection for publishing.
     pub async fn close(&self) {
         self.link.close().await;
     }

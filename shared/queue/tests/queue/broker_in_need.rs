@@ -47,7 +47,7 @@ async fn a_full_queue_and_a_full_disk_refuse_until_there_is_room() {
         matches!(published, Err(PublishError::Full))
     })
     .await;
-    let mut ends = rabbit.ends();
+    let mut ends = rabbit.ends().await;
     let storing = async {
         loop {
             next(&mut ends.deliveries).await.settlement.settle(Outcome::Stored);

@@ -8,7 +8,7 @@ use crate::support::{Ends, Rabbit, envelope, next, number, project, until};
 /// A broker with these envelopes parked for the reason "poison".
 async fn parked(numbers: &[u64]) -> (Rabbit, Ends) {
     let rabbit = Rabbit::connect().await;
-    let mut ends = rabbit.ends();
+    let mut ends = rabbit.ends().await;
     for number in numbers {
         ends.broker.publish(Envelope { project: project("p"), ..envelope(*number) }).await.unwrap();
         next(&mut ends.deliveries).await.settlement.settle(Outcome::Rejected("poison".to_owned()));
@@ -52,7 +52,7 @@ async fn a_replayed_message_is_delivered_and_a_dropped_one_is_gone() {
 #[tokio::test]
 async fn a_message_that_ends_every_writer_is_parked() {
     let rabbit = Rabbit::connect().await;
-    let mut ends = rabbit.ends();
+    let mut ends = rabbit.ends().await;
     ends.broker.publish(envelope(1)).await.unwrap();
     let letters = rabbit.broker.dead_letters();
     let mut ended = 0;

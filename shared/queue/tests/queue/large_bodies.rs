@@ -19,7 +19,7 @@ fn objects(directory: &Path) -> usize {
 #[tokio::test]
 async fn a_large_body_is_delivered_and_goes_once_it_is_stored() {
     let rabbit = rabbit().await;
-    let mut ends = rabbit.ends();
+    let mut ends = rabbit.ends().await;
     let sent: Envelope = envelope(1);
     let request = sent.request.clone();
     ends.broker.publish(sent).await.unwrap();
@@ -33,7 +33,7 @@ async fn a_large_body_is_delivered_and_goes_once_it_is_stored() {
 #[tokio::test]
 async fn a_parked_body_stays_until_its_message_is_dropped() {
     let rabbit = rabbit().await;
-    let mut ends = rabbit.ends();
+    let mut ends = rabbit.ends().await;
     ends.broker.publish(envelope(1)).await.unwrap();
     next(&mut ends.deliveries).await.settlement.settle(Outcome::Rejected("poison".to_owned()));
     let letters = rabbit.broker.dead_letters();
@@ -50,7 +50,7 @@ async fn a_message_whose_body_is_lost_is_parked() {
     let rabbit = rabbit().await;
     rabbit.broker.span_broker().publish(envelope(1)).await.unwrap();
     std::fs::remove_dir_all(rabbit.objects.path().join("tenants")).unwrap();
-    let _ends = rabbit.ends();
+    let _ends = rabbit.ends().await;
     let letters = rabbit.broker.dead_letters();
     until(async || !letters.list().await.unwrap().is_empty()).await;
     assert_eq!(letters.list().await.unwrap()[0].reason, "its body is gone from the object store");

@@ -23,7 +23,7 @@ async fn what_was_confirmed_survives_kill_nine_of_the_broker() {
     server.start_again().unwrap();
     until(async || rabbit.broker.health().is_ok()).await;
     send(&broker, 22).await;
-    let Ends { mut deliveries, .. } = rabbit.ends();
+    let Ends { mut deliveries, .. } = rabbit.ends().await;
     let mut arrived = BTreeSet::new();
     while arrived.len() < 21 {
         let Delivery { envelope, settlement } = next(&mut deliveries).await;
@@ -68,14 +68,14 @@ async fn a_stop_settles_what_was_delivered_and_leaves_the_rest() {
     let broker = rabbit.broker.span_broker();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let mut deliveries: Box<dyn bennu_queue::SpanDeliveries> =
-        Box::new(rabbit.broker.span_deliveries(async { drop(stopped.await) }));
+        Box::new(rabbit.broker.span_deliveries(async { drop(stopped.await) }).await.unwrap());
     broker.publish(envelope(1)).await.unwrap();
     let delivery = next(&mut deliveries).await;
     stop.send(()).unwrap();
     delivery.settlement.settle(Outcome::Stored);
     assert!(soon(deliveries.next()).await.is_none());
     broker.publish(envelope(2)).await.unwrap();
-    let Ends { mut deliveries, .. } = rabbit.ends();
+    let Ends { mut deliveries, .. } = rabbit.ends().await;
     assert_eq!(number(&next(&mut deliveries).await.envelope), 2);
     soon(rabbit.broker.close()).await;
 }

@@ -29,7 +29,7 @@ pub async fn on_both_brokers(test: impl AsyncFn(Ends)) {
     let (broker, deliveries) = embedded_span_broker(256);
     test(Ends { broker: Arc::new(broker), deliveries: Box::new(deliveries) }).await;
     let rabbit = Rabbit::connect().await;
-    test(rabbit.ends()).await;
+    test(rabbit.ends().await).await;
 }
 
 /// RabbitMQ with exchanges and queues of the test's own.
@@ -51,8 +51,8 @@ impl Rabbit {
         Self { broker, archive, objects }
     }
 
-    pub fn ends(&self) -> Ends {
-        let deliveries = self.broker.span_deliveries(std::future::pending());
+    pub async fn ends(&self) -> Ends {
+        let deliveries = self.broker.span_deliveries(std::future::pending()).await.unwrap();
         Ends { broker: Arc::new(self.broker.span_broker()), deliveries: Box::new(deliveries) }
     }
 }
