@@ -1,6 +1,7 @@
 //! The REST API: projects, spans, traces and sessions, read and deleted.
 
 mod caller;
+pub mod home;
 mod identifiers;
 mod models;
 mod projects;

@@ -1,7 +1,4 @@
 //! All services of Bennu in one process, on an embedded database: the shape to try it with, and for one machine.
 
 pub mod api_document;
-mod home;
-mod open_store;
 pub mod serve;
-mod watch;

@@ -40,20 +40,9 @@ fn environment() -> String {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Serve => run_server(),
+        Command::Serve => bennu_process::run("bennu", Config::from_env(), serve::serve),
         Command::Openapi => print(&api_document::text()),
         Command::Settings => print(&config::markdown_table()),
-    }
-}
-
-/// A failure to start is one line, so that it is read.
-fn run_server() -> ExitCode {
-    match Config::from_env().map_err(anyhow::Error::from).and_then(serve::run) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            eprintln!("bennu: {}", format!("{error:#}").replace('\n', " "));
-            ExitCode::FAILURE
-        }
     }
 }
 

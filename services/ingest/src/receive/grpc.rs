@@ -5,14 +5,17 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::TcpListener;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bennu_access::{Principal, TenantScope};
+use bennu_kit::lifecycle::Shutdown;
 use bennu_queue::PublishError;
 use bytes::{Buf as _, Bytes};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
+use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, NamedService, UnaryService};
@@ -36,6 +39,30 @@ impl TraceService {
 
 impl NamedService for TraceService {
     const NAME: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
+}
+
+/// Serves gRPC until a signal.
+pub async fn serve_grpc(
+    listener: TcpListener,
+    receiver: Receiver,
+    shutdown: Shutdown,
+) -> Result<(), GrpcServerError> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let incoming = TcpListenerStream::new(listener);
+    let stop = async move {
+        shutdown.fired().await;
+    };
+    let server = tonic::transport::Server::builder();
+    Ok(server.serve_with_incoming_shutdown(TraceService::new(receiver), incoming, stop).await?)
+}
+
+/// The server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum GrpcServerError {
+    #[error("the gRPC port cannot be used: {0}")]
+    Port(#[from] std::io::Error),
+    #[error("gRPC: {0}")]
+    Server(#[from] tonic::transport::Error),
 }
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

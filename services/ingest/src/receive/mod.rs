@@ -9,6 +9,6 @@ mod json_spans;
 mod receiver;
 
 pub use budget::Budget;
-pub use grpc::TraceService;
+pub use grpc::{GrpcServerError, TraceService, serve_grpc};
 pub use http::{api_doc, routes};
 pub use receiver::{ReceiveError, Received, Receiver, RequestFormat};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bennu_access::TenantScope;
 use bennu_kit::telemetry::Metrics;
-use bennu_queue::Outcome;
+use bennu_queue::{Event, Events, Outcome, What};
 use bennu_store::{CommittedSpans, PreparedSpan, Store, StoreError};
 
 use super::span_writer::Write;
@@ -17,18 +17,24 @@ const PAUSES_MS: [u64; 4] = [50, 150, 400, 900];
 
 /// Writes the deliveries of each tenant. Every one of them is settled, though those that were written only later: once the
 /// disk has them.
-pub(super) async fn flush(store: Store, metrics: Metrics, batch: Vec<Write>) {
+pub(super) async fn flush(store: Store, events: Arc<dyn Events>, metrics: Metrics, batch: Vec<Write>) {
     let mut by_tenant: HashMap<TenantScope, Vec<Write>> = HashMap::new();
     for write in batch {
         by_tenant.entry(write.scope).or_default().push(write);
     }
     for (scope, writes) in by_tenant {
-        write_or_bisect(&store, &metrics, &scope, writes).await;
+        write_or_bisect(&store, &events, &metrics, &scope, writes).await;
     }
 }
 
 /// A batch that can never be written is halved until the deliveries at fault stand alone.
-async fn write_or_bisect(store: &Store, metrics: &Metrics, scope: &TenantScope, writes: Vec<Write>) {
+async fn write_or_bisect(
+    store: &Store,
+    events: &Arc<dyn Events>,
+    metrics: &Metrics,
+    scope: &TenantScope,
+    writes: Vec<Write>,
+) {
     let mut parts = vec![writes];
     while let Some(mut part) = parts.pop() {
         let spans: Vec<Arc<PreparedSpan>> =
@@ -38,8 +44,12 @@ async fn write_or_bisect(store: &Store, metrics: &Metrics, scope: &TenantScope, 
             Ok(committed) => {
                 metrics.writer.flushed(committed.report.inserted, started.elapsed());
                 metrics.ingest.duplicates(committed.report.duplicates as u64);
+                let news = Event {
+                    tenant: scope.tenant(),
+                    what: What::SpansStored(committed.report.inserted as u64),
+                };
                 // The next batch does not wait for the disk. What waits here is bounded by the budget of the receivers.
-                tokio::spawn(settle_when_durable(committed, part));
+                tokio::spawn(settle_when_durable(committed, part, Arc::clone(events), news));
                 continue;
             }
             Err(error) if error.is_transient() => {
@@ -62,7 +72,12 @@ async fn write_or_bisect(store: &Store, metrics: &Metrics, scope: &TenantScope, 
     }
 }
 
-async fn settle_when_durable(committed: CommittedSpans, writes: Vec<Write>) {
+async fn settle_when_durable(
+    committed: CommittedSpans,
+    writes: Vec<Write>,
+    events: Arc<dyn Events>,
+    news: Event,
+) {
     let outcome = match committed.durable().await {
         Ok(()) => Outcome::Stored,
         Err(error) => {
@@ -71,6 +86,9 @@ async fn settle_when_durable(committed: CommittedSpans, writes: Vec<Write>) {
         }
     };
     writes.into_iter().for_each(|write| write.settlement.settle(outcome.clone()));
+    if outcome == Outcome::Stored && news.what != What::SpansStored(0) {
+        events.publish(news).await;
+    }
 }
 
 async fn write_with_retries(

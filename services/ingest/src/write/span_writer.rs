@@ -8,7 +8,7 @@ use std::sync::Arc;
 use actix::{Actor, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
 use bennu_access::TenantScope;
 use bennu_kit::telemetry::Metrics;
-use bennu_queue::Settlement;
+use bennu_queue::{Events, Settlement};
 use bennu_store::{PreparedSpan, Store};
 
 use super::flush::flush;
@@ -38,6 +38,7 @@ pub struct Write {
 
 pub struct SpanWriter {
     store: Store,
+    events: Arc<dyn Events>,
     metrics: Metrics,
     limits: BatchLimits,
     batch: Vec<Write>,
@@ -47,9 +48,10 @@ pub struct SpanWriter {
 }
 
 impl SpanWriter {
-    pub fn new(store: Store, metrics: Metrics, limits: BatchLimits) -> Self {
+    pub fn new(store: Store, events: Arc<dyn Events>, metrics: Metrics, limits: BatchLimits) -> Self {
         Self {
             store,
+            events,
             metrics,
             limits,
             batch: Vec::new(),
@@ -67,7 +69,7 @@ impl SpanWriter {
         let batch = std::mem::take(&mut self.batch);
         (self.batch_spans, self.batch_bytes) = (0, 0);
         if !batch.is_empty() {
-            let flushing = flush(self.store.clone(), self.metrics.clone(), batch);
+            let flushing = flush(self.store.clone(), Arc::clone(&self.events), self.metrics.clone(), batch);
             context.wait(flushing.into_actor(self));
         }
     }

@@ -1,5 +1,6 @@
 //! Runs a command beside throw-away servers: `with-servers cargo test --workspace`, or beside some of them only:
-//! `with-servers --only postgres,redis cargo test -p bennu-store`.
+//! `with-servers --only postgres,redis cargo test -p bennu-store`; or beside the whole distributed shape, with the services
+//! built into the directory of this program: `with-servers --stack COMMAND`.
 //!
 //! The command finds the servers through environment variables (see `bennu_testkit::servers`). Its exit code
 //! becomes that of this program; a signal that ends this program is passed on to it first.
@@ -10,7 +11,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
-use bennu_testkit::servers::{self, Kind, Server};
+use bennu_testkit::servers::{self, Kind, Server, Stack};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,23 +26,59 @@ const FAULT: u8 = 125;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let mut arguments: VecDeque<OsString> = std::env::args_os().skip(1).collect();
-    let kinds = match arguments.front() {
-        Some(option) if option == "--only" => {
+    let wanted = match arguments.front().and_then(|option| option.to_str()) {
+        Some("--only") => {
             arguments.pop_front();
-            arguments.pop_front().and_then(|names| kinds(names.to_str()?))
+            arguments.pop_front().and_then(|names| kinds(names.to_str()?)).map(Wanted::Servers)
         }
-        _ => Some(Kind::ALL.to_vec()),
+        Some("--stack") => {
+            arguments.pop_front();
+            Some(Wanted::Stack)
+        }
+        _ => Some(Wanted::Servers(Kind::ALL.to_vec())),
     };
-    let (Some(kinds), Some(program)) = (kinds, arguments.pop_front()) else {
+    let (Some(wanted), Some(program)) = (wanted, arguments.pop_front()) else {
         let names = Kind::ALL.map(Kind::name).join(",");
-        eprintln!("usage: with-servers [--only {names}] COMMAND [ARGUMENT]…");
+        eprintln!("usage: with-servers [--only {names} | --stack] COMMAND [ARGUMENT]…");
         return ExitCode::from(FAULT);
     };
-    match run(&kinds, program, arguments.into()).await {
+    match run(&wanted, program, arguments.into()).await {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("with-servers: {error}");
             ExitCode::from(FAULT)
+        }
+    }
+}
+
+/// What is to run beside the command.
+enum Wanted {
+    Servers(Vec<Kind>),
+    Stack,
+}
+
+/// What runs beside it; stops as it is dropped.
+enum Running {
+    Servers(Vec<Server>),
+    Stack(Box<Stack>),
+}
+
+impl Running {
+    fn start(wanted: &Wanted) -> Result<Self, Box<dyn std::error::Error>> {
+        match wanted {
+            Wanted::Servers(kinds) => Ok(Self::Servers(servers::start(kinds)?)),
+            Wanted::Stack => {
+                let program = std::env::current_exe()?;
+                let programs = program.parent().ok_or("this program is in no directory")?;
+                Ok(Self::Stack(Box::new(Stack::start(programs, &[])?)))
+            }
+        }
+    }
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Servers(servers) => servers.iter().flat_map(|server| server.variables.clone()).collect(),
+            Self::Stack(stack) => stack.gateway.variables.clone(),
         }
     }
 }
@@ -52,15 +89,15 @@ fn kinds(names: &str) -> Option<Vec<Kind>> {
 }
 
 async fn run(
-    kinds: &[Kind],
+    wanted: &Wanted,
     program: OsString,
     arguments: Vec<OsString>,
 ) -> Result<u8, Box<dyn std::error::Error>> {
     // Listened for from here on, so that a signal during the start is not lost, nor the servers behind it.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hang_up = signal(SignalKind::hangup())?;
-    let servers = servers::start(kinds)?;
-    let mut command = match start(&program, &arguments, &servers) {
+    let running = Running::start(wanted)?;
+    let mut command = match start(&program, &arguments, &running) {
         Ok(command) => command,
         Err(error) => {
             eprintln!("with-servers: {}: {error}", program.display());
@@ -76,9 +113,8 @@ async fn run(
     // The servers stop as they are dropped, on every way out.
 }
 
-fn start(program: &OsString, arguments: &[OsString], servers: &[Server]) -> std::io::Result<Child> {
-    let variables = servers.iter().flat_map(|server| server.variables.iter().cloned());
-    Command::new(program).args(arguments).envs(variables).kill_on_drop(true).spawn()
+fn start(program: &OsString, arguments: &[OsString], running: &Running) -> std::io::Result<Child> {
+    Command::new(program).args(arguments).envs(running.variables()).kill_on_drop(true).spawn()
 }
 
 /// Passes a signal on to the command, and kills it if that does not end it.

@@ -9,8 +9,10 @@ pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;
 mod server;
+mod stack;
 
 pub use server::{Server, ServerError};
+pub use stack::Stack;
 
 /// The servers there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

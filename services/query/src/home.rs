@@ -7,21 +7,23 @@ use bennu_kit::http::IMITATED_VERSION;
 
 const PAGE: &str = include_str!("home.html");
 
-pub(crate) fn routes(page: web::Data<HomePage>) -> impl FnOnce(&mut web::ServiceConfig) {
+/// Adds the route.
+pub fn routes(page: web::Data<HomePage>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
         config.service(web::resource("/").app_data(page).get(serve_page));
     }
 }
 
 /// The page but for the address under which a visitor came.
-pub(crate) struct HomePage {
+pub struct HomePage {
     html: String,
 }
 
 impl HomePage {
-    pub fn new(config: &Config, grpc_port: u16) -> Self {
+    /// `version` is that of the program; `grpc_port` where clients reach OTLP over gRPC.
+    pub fn new(config: &Config, version: &str, grpc_port: u16) -> Self {
         let html = PAGE
-            .replace("{{version}}", env!("CARGO_PKG_VERSION"))
+            .replace("{{version}}", version)
             .replace("{{imitated}}", IMITATED_VERSION)
             .replace("{{grpc_port}}", &grpc_port.to_string())
             .replace("{{root}}", &escape(config.root_path.as_str()));

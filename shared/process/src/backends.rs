@@ -1,4 +1,4 @@
-//! Opens the store that the configuration names.
+//! Opens what the configuration names; an error says which variable named it.
 
 use std::sync::Arc;
 
@@ -8,15 +8,18 @@ use bennu_archive::Archive;
 use bennu_domain::ids::TenantId;
 use bennu_domain::project::ProjectName;
 use bennu_domain::time::SystemClock;
-use bennu_kit::config::{Config, DatabaseUrl, ObjectStoreUrl};
+use bennu_kit::config::{BrokerUrl, Config, DatabaseUrl, ObjectStoreUrl};
+use bennu_queue::{RabbitMq, RabbitMqOptions};
 use bennu_store::{BlockPolicy, ConnectOptions, DatabaseLocation, Store};
 
-pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
-    std::fs::create_dir_all(&config.working_dir).with_context(|| {
-        format!("BENNU_WORKING_DIR: cannot make the directory {}", config.working_dir.display())
-    })?;
+/// The object store.
+pub fn open_archive(config: &Config) -> anyhow::Result<Archive> {
     let ObjectStoreUrl::Directory(objects) = &config.object_store;
-    let archive = Archive::in_directory(objects).context("BENNU_OBJECT_STORE_URL")?;
+    Archive::in_directory(objects).context("BENNU_OBJECT_STORE_URL")
+}
+
+/// The database with large blocks in the archive, brought up to date.
+pub async fn open_store(config: &Config, archive: Archive) -> anyhow::Result<Store> {
     let location = match &config.database {
         DatabaseUrl::SqliteMemory => DatabaseLocation::SqliteMemory,
         DatabaseUrl::SqliteFile(path) => DatabaseLocation::SqliteFile(path.clone()),
@@ -37,4 +40,21 @@ async fn create_default_project(store: &Store) -> anyhow::Result<()> {
     let store = store.scoped(&scope);
     store.create_project(&ProjectName::default(), Some("Default project".to_owned())).await?;
     Ok(())
+}
+
+/// The broker; `name` tells the connections of programs apart in its own tools.
+pub async fn connect_broker(
+    config: &Config,
+    url: &BrokerUrl,
+    name: &str,
+    archive: Archive,
+) -> anyhow::Result<RabbitMq> {
+    let options = RabbitMqOptions {
+        large_bytes: config.broker_large_bytes,
+        prefetch: config.broker_prefetch,
+        room_bytes: config.ingest_buffer_bytes,
+        ..RabbitMqOptions::new(url.as_str().to_owned())
+    };
+    let connected = RabbitMq::connect(&options, name, archive).await;
+    connected.with_context(|| format!("BENNU_BROKER_URL: cannot use {url}"))
 }

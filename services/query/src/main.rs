@@ -1,0 +1,71 @@
+//! `bennu-query`: the REST API over what the writers stored.
+
+use std::process::ExitCode;
+
+use actix_web::{HttpResponse, web};
+use anyhow::Context as _;
+use bennu_kit::config::{self, Config};
+use bennu_kit::http;
+use bennu_process::{Process, open_archive, open_store};
+use bennu_query::home::{self, HomePage};
+use clap::{Parser, Subcommand};
+
+/// The allocator of the C library costs more, as in the other programs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The API document of all services, which clients find behind the gateway; a test keeps it that of the code.
+const API_DOCUMENT: &str = include_str!("../../../docs/openapi.json");
+
+/// Serves the REST API: projects, spans, traces and sessions.
+#[derive(Parser)]
+#[command(name = "bennu-query", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C.
+    ///
+    /// It needs BENNU_DATABASE_URL (Postgres) and BENNU_OBJECT_STORE_URL, and keeps nothing of its own: run as many as you need.
+    #[command(after_long_help = format!("Environment variables:\n{}", config::help_text()))]
+    Serve,
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve => bennu_process::run("bennu-query", Config::from_env(), serve),
+    }
+}
+
+async fn serve(process: Process) -> anyhow::Result<()> {
+    let config = &process.config;
+    config.require_shared_data()?;
+    let listener = http::bind(&config.host, config.port).context("BENNU_PORT")?;
+    let port = listener.local_addr()?.port();
+    let store = open_store(config, open_archive(config)?).await?;
+    let watching = process.watch_store(&store);
+
+    process.announce("bennu-query", &[("HTTP", format!("http://localhost:{port}"))]);
+    let page = web::Data::new(HomePage::new(config, env!("CARGO_PKG_VERSION"), config.grpc_port));
+    let data = web::Data::new(store.clone());
+    let routes = move |config: &mut web::ServiceConfig| {
+        config
+            .app_data(data.clone())
+            .configure(bennu_query::routes)
+            .configure(home::routes(page.clone()))
+            .service(web::resource("/openapi.json").get(api_document));
+    };
+    process.serve_http(listener, routes).await?;
+    let ending = async {
+        watching.await?;
+        Ok(store.close().await?)
+    };
+    process.end(ending).await
+}
+
+async fn api_document() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(API_DOCUMENT.trim_end())
+}

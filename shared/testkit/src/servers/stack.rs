@@ -1,0 +1,162 @@
+//! The distributed shape on one machine: the servers, Bennu's services beside them, and the gateway before them.
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::debian::{ServerUser, find_program};
+use super::server::{Greeting, Recipe, Server, ServerError, failed_to, on_free_ports};
+use super::{postgres, rabbitmq, redis};
+
+/// Hold the addresses of the gateway: `http://127.0.0.1:<port>` and `127.0.0.1:<port>`.
+pub const URL_VARIABLE: &str = "BENNU_TEST_URL";
+pub const GRPC_VARIABLE: &str = "BENNU_TEST_GRPC";
+
+/// The gateway as it is shipped.
+const GATEWAY: &str = include_str!("../../../../deploy/gateway/bennu.conf.template");
+
+const READY: Greeting = Greeting { send: b"GET /readyz HTTP/1.0\r\n\r\n", answer: b"HTTP/1.0 200" };
+/// Any answer will do: what is behind it has been ready before.
+const OPEN: Greeting =
+    Greeting { send: b"GET /healthz HTTP/1.0\r\nhost: gateway\r\n\r\n", answer: b"HTTP/1.1 200" };
+
+/// Everything, running. Each part can be stopped, killed and started again on its own.
+#[derive(Debug)]
+pub struct Stack {
+    pub gateway: Server,
+    pub query: Server,
+    pub receiver: Server,
+    pub writer: Server,
+    pub redis: Server,
+    pub rabbitmq: Server,
+    pub postgres: Server,
+    /// `http://127.0.0.1:<port>`
+    pub url: String,
+    pub grpc_port: u16,
+    /// `postgres://…`, with the database.
+    pub database: String,
+    _objects: TempDir,
+}
+
+impl Stack {
+    /// Starts everything with the programs in a directory such as `target/debug`; `settings` reach all services.
+    pub fn start(programs: &Path, settings: &[(&str, &str)]) -> Result<Self, ServerError> {
+        let (postgres, rabbitmq, redis) = std::thread::scope(|scope| {
+            let (postgres, rabbitmq) = (scope.spawn(postgres::start), scope.spawn(rabbitmq::start));
+            let redis = redis::start();
+            (postgres.join().expect("no panic"), rabbitmq.join().expect("no panic"), redis)
+        });
+        let (postgres, rabbitmq, redis) = (postgres?, rabbitmq?, redis?);
+        let objects = tempfile::tempdir().map_err(failed_to("making a directory for objects"))?;
+        let database = format!("{}/postgres", postgres.variables[0].1);
+        let object_url = format!("file://{}", objects.path().display());
+        let mut shared = vec![
+            ("BENNU_DATABASE_URL", database.as_str()),
+            ("BENNU_BROKER_URL", &rabbitmq.variables[0].1),
+            ("BENNU_OBJECT_STORE_URL", &object_url),
+        ];
+        shared.extend(settings);
+        let with = |own: &[(&'static str, &'static str)]| [shared.as_slice(), own].concat();
+
+        let writer = service(programs, "bennu-ingest", &with(&[("BENNU_INGEST_ROLES", "writer")]))?;
+        let receiver = service(programs, "bennu-ingest", &with(&[("BENNU_INGEST_ROLES", "receiver")]))?;
+        let query = service(programs, "bennu-query", &with(&[]))?;
+        let gateway = gateway(&receiver, &query)?;
+        let [(_, url), (_, grpc)] = gateway.variables.as_slice() else { unreachable!("see gateway()") };
+        let grpc_port = grpc.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+        Ok(Self {
+            url: url.clone(),
+            grpc_port,
+            gateway,
+            query,
+            receiver,
+            writer,
+            redis,
+            rabbitmq,
+            postgres,
+            database,
+            _objects: objects,
+        })
+    }
+}
+
+/// A service; its variables are the addresses of its ports.
+fn service(programs: &Path, program: &'static str, settings: &[(&str, &str)]) -> Result<Server, ServerError> {
+    let path = programs.join(program);
+    if !path.is_file() {
+        let what = format!("looking for {}", path.display());
+        return Err(failed_to(what)(std::io::ErrorKind::NotFound.into()));
+    }
+    on_free_ports(|[http, grpc]| {
+        let directory =
+            tempfile::tempdir().map_err(failed_to(format!("making a directory for {program}")))?;
+        let mut command = Command::new(&path);
+        for (name, _) in std::env::vars_os() {
+            if ["BENNU_", "PHOENIX_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+                command.env_remove(name);
+            }
+        }
+        command.arg("serve").current_dir(directory.path()).process_group(0);
+        command.env("BENNU_HOST", "127.0.0.1").env("BENNU_LOG", "warn");
+        command.env("BENNU_PORT", http.to_string()).env("BENNU_GRPC_PORT", grpc.to_string());
+        command.env("BENNU_WORKING_DIR", directory.path()).envs(settings.iter().copied());
+        let variables = vec![("http", format!("127.0.0.1:{http}")), ("grpc", format!("127.0.0.1:{grpc}"))];
+        let recipe = Recipe {
+            name: program,
+            command,
+            stop_signal: Signal::TERM,
+            port: http,
+            greeting: READY,
+            directory,
+            _companion: None,
+        };
+        Server::run(recipe, variables)
+    })
+}
+
+/// Debian's nginx with the configuration that is shipped.
+fn gateway(receiver: &Server, query: &Server) -> Result<Server, ServerError> {
+    // It is not in the PATH of ordinary users.
+    let nginx = find_program("nginx", "nginx-light").or_else(|error| {
+        let path = Path::new("/usr/sbin/nginx");
+        if path.is_file() { Ok(path.to_owned()) } else { Err(error) }
+    })?;
+    let user = ServerUser::choose()?;
+    on_free_ports(|[http, grpc]| {
+        let directory = tempfile::tempdir().map_err(failed_to("making a directory for nginx"))?;
+        user.give(directory.path())?;
+        let (url, grpc_address) = (format!("http://127.0.0.1:{http}"), format!("127.0.0.1:{grpc}"));
+        let servers = [
+            ("${BENNU_INGEST}", receiver.variables[0].1.as_str()),
+            ("${BENNU_INGEST_GRPC}", &receiver.variables[1].1),
+            ("${BENNU_QUERY}", &query.variables[0].1),
+            ("${BENNU_GATEWAY_HTTP}", &format!("127.0.0.1:{http}")),
+            ("${BENNU_GATEWAY_GRPC}", &grpc_address),
+        ];
+        let servers =
+            servers.iter().fold(GATEWAY.to_owned(), |text, (name, value)| text.replace(name, value));
+        let configuration = format!(
+            "daemon off; worker_processes 2; pid pid; error_log stderr warn; events {{ worker_connections 1024; }}\n\
+             http {{ access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; \
+             uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n{servers}\n}}\n"
+        );
+        let file = directory.path().join("nginx.conf");
+        fs::write(&file, configuration).map_err(failed_to("configuring nginx"))?;
+        let mut command = user.command(&nginx, directory.path());
+        command.arg("-p").arg(directory.path()).arg("-e").arg("stderr").arg("-c").arg(&file);
+        let recipe = Recipe {
+            name: "nginx",
+            command,
+            stop_signal: Signal::TERM,
+            port: http,
+            greeting: OPEN,
+            directory,
+            _companion: None,
+        };
+        Server::run(recipe, vec![(URL_VARIABLE, url), (GRPC_VARIABLE, grpc_address)])
+    })
+}
