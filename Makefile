@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check unit clients compat bench lint fmt deny openapi settings prices prerequisites
+.PHONY: help run up down chaos test check unit clients compat bench lint fmt deny definitions openapi settings prices prerequisites
 
 CARGO ?= cargo
 BENNU := target/release/bennu
@@ -17,6 +17,18 @@ run: ## Build Bennu and run it: ports 6006 (HTTP) and 4317 (gRPC), data in ~/.be
 	$(CARGO) build --release --package bennu-standalone
 	exec $(BENNU) serve
 
+up: ## Run the distributed shape on this machine: throw-away servers, the services, the gateway
+	@deploy/prerequisites.sh test
+	$(CARGO) build --release --workspace --bins
+	@deploy/stack.sh up target/release
+
+down: ## End what `make up` started
+	@deploy/stack.sh down
+
+chaos: ## Kill and stop every part of the distributed shape under load
+	$(CARGO) build --workspace --bins
+	target/debug/with-servers --only postgres $(CARGO) test --package bennu-standalone --test process chaos
+
 test: ## Run every check and every test; installs what is missing
 	@deploy/prerequisites.sh test
 	$(MAKE) lint deny unit clients
@@ -26,7 +38,7 @@ check: ## Type-check everything, the quickest feedback
 	$(CARGO) check --workspace --all-targets
 
 unit: ## Run the Rust tests, with throw-away servers
-	$(CARGO) build --package bennu-standalone --package bennu-testkit
+	$(CARGO) build --workspace --bins
 	target/debug/with-servers $(CARGO) test --workspace
 
 clients: ## Run the tests with the official clients, and those against the reference server
@@ -52,6 +64,9 @@ fmt: ## Format the code
 
 deny: ## Check licences and sources of the dependencies
 	$(CARGO) deny --offline check licenses bans sources
+
+definitions: ## Write the definitions file of RabbitMQ
+	$(CARGO) run --quiet --package bennu-ingest -- definitions > deploy/rabbitmq/definitions.json
 
 openapi: ## Write docs/openapi.json
 	$(CARGO) run --quiet --package bennu-standalone -- openapi > docs/openapi.json

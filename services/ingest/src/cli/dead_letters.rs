@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, anyhow, bail};
+use bennu_domain::ids::{SpanId, TraceId};
 use bennu_domain::otlp::validate_request;
 use bennu_process::{Process, connect_broker, open_archive};
 use bennu_queue::{DeadLetter, DeadLetters};
@@ -116,8 +117,10 @@ fn describe(letter: &DeadLetter, body: &Bytes) -> String {
         Ok(validated) => {
             let groups = validated.request.into_groups();
             let spans = groups.iter().flat_map(|group| &group.spans).map(|(_, span)| {
-                let id = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-                format!("span {} of trace {}: {:?}", id(&span.span_id), id(&span.trace_id), span.name)
+                let span_id = SpanId::from_bytes(&span.span_id).map(|id| id.to_string()).unwrap_or_default();
+                let trace_id =
+                    TraceId::from_bytes(&span.trace_id).map(|id| id.to_string()).unwrap_or_default();
+                format!("span {span_id} of trace {trace_id}: {:?}", span.name)
             });
             lines.extend(spans.take(SHOWN_SPANS));
         }

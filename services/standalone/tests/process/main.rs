@@ -13,6 +13,8 @@ mod senders;
 mod stored;
 mod traffic;
 
+mod chaos;
+mod distributed;
 mod documents;
 mod drop_in;
 mod kill_nine;

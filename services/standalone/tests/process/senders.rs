@@ -15,6 +15,8 @@ use crate::traffic::{SentRequest, Traffic};
 
 /// A server that was killed is back long before.
 const BACK_WITHIN: Duration = Duration::from_mins(2);
+/// An exporter would wait a second or more; this keeps the pressure up.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// One acknowledged request in this many is sent again, as by an exporter that missed the answer.
 const REPEATED_ONCE_IN: u8 = 6;
 /// After a broken connection one request in this many is given up, as by an exporter that ends.
@@ -29,6 +31,8 @@ pub struct Target {
 
 #[derive(Clone, Default)]
 struct Place {
+    /// A gateway, which stays when what is behind it goes.
+    lasting: bool,
     /// None while the server is down.
     url: Option<String>,
     /// How often it was started.
@@ -36,10 +40,16 @@ struct Place {
 }
 
 impl Target {
+    /// A gateway that is never restarted.
+    pub fn lasting(url: &str) -> Self {
+        let place = Place { lasting: true, url: Some(url.to_owned()), start: 1 };
+        Self { place: Mutex::new(place), moved: Condvar::new() }
+    }
+
     /// The server was started, here.
     pub fn is_at(&self, url: &str) {
         let mut place = self.place.lock().unwrap();
-        *place = Place { url: Some(url.to_owned()), start: place.start + 1 };
+        *place = Place { url: Some(url.to_owned()), start: place.start + 1, lasting: false };
         self.moved.notify_all();
     }
 
@@ -52,9 +62,16 @@ impl Target {
     /// without being killed is found out here.
     fn after(&self, start: usize) -> (String, usize) {
         let place = self.place.lock().unwrap();
+        if let Place { lasting: true, url: Some(url), .. } = place.clone() {
+            if start > 0 {
+                drop(place);
+                thread::sleep(RETRY_AFTER);
+            }
+            return (url, start + 1);
+        }
         let waiting = |place: &mut Place| place.start <= start || place.url.is_none();
         let (place, _) = self.moved.wait_timeout_while(place, BACK_WITHIN, waiting).unwrap();
-        let Place { url: Some(url), start: now } = place.clone() else {
+        let Place { url: Some(url), start: now, .. } = place.clone() else {
             panic!("the server is not started again")
         };
         assert!(now > start, "the connection broke, but the server was not started again");

@@ -95,10 +95,13 @@ impl DeadLetters {
         let live = self.broker.link.publishable()?;
         let channel = live.channel().await.map_err(failed)?;
         let queue = self.broker.topology.dead_letters_queue.as_str();
-        let mut changed = 0;
-        while let Some(message) =
-            channel.basic_get(queue.into(), BasicGetOptions::default()).await.map_err(failed)?
+        let (mut changed, mut left) = (0, u32::MAX);
+        // Those that are there at the start: what is replayed in vain comes again, and again.
+        while left > 0
+            && let Some(message) =
+                channel.basic_get(queue.into(), BasicGetOptions::default()).await.map_err(failed)?
         {
+            left = message.message_count.min(left - 1);
             let letter = describe(&message);
             let fate = decide(&letter, &message.data);
             if fate == Fate::Keep {

@@ -1,0 +1,103 @@
+//! Every part of the distributed shape is killed and started again under load: what was acknowledged is there, once, and
+//! adds up.
+
+use std::io::Write as _;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bennu_testkit::servers::{Server, Stack};
+
+use crate::bennu::whole_machine;
+use crate::distributed::{programs, until};
+use crate::http::get;
+use crate::ledger::{Fate, Ledger};
+use crate::rows::Rows;
+use crate::senders::{Senders, Target};
+use crate::stored::Stored;
+use crate::traffic::Traffic;
+
+const PROJECT: &str = "chaos";
+const SENDERS: u64 = 4;
+/// Requests acknowledged between one fault and the next.
+const REQUESTS_BETWEEN: usize = 15;
+/// A broker or a database that starts again takes seconds.
+const BACK_WITHIN: Duration = Duration::from_mins(1);
+/// A stall that heartbeats and health checks notice, and one that is over soon.
+const FROZEN: Duration = Duration::from_secs(3);
+
+/// Something that happens to one part.
+struct Fault {
+    what: &'static str,
+    part: fn(&mut Stack) -> &mut Server,
+    harm: fn(&mut Server),
+}
+
+fn kill(server: &mut Server) {
+    server.kill();
+    server.start_again().unwrap();
+}
+
+fn stop(server: &mut Server) {
+    server.stop();
+    server.start_again().unwrap();
+}
+
+fn freeze(server: &mut Server) {
+    server.freeze();
+    std::thread::sleep(FROZEN);
+    server.thaw();
+}
+
+const FAULTS: [Fault; 10] = [
+    Fault { what: "kill -9 of the receiver", part: |stack| &mut stack.receiver, harm: kill },
+    Fault { what: "kill -9 of the writer", part: |stack| &mut stack.writer, harm: kill },
+    Fault { what: "kill -9 of query", part: |stack| &mut stack.query, harm: kill },
+    Fault { what: "kill -9 of RabbitMQ", part: |stack| &mut stack.rabbitmq, harm: kill },
+    Fault { what: "stop and start of RabbitMQ", part: |stack| &mut stack.rabbitmq, harm: stop },
+    Fault { what: "kill -9 of Postgres", part: |stack| &mut stack.postgres, harm: kill },
+    Fault { what: "stop and start of Postgres", part: |stack| &mut stack.postgres, harm: stop },
+    Fault { what: "Postgres stands still", part: |stack| &mut stack.postgres, harm: freeze },
+    Fault { what: "stop and start of Redis", part: |stack| &mut stack.redis, harm: stop },
+    Fault { what: "SIGTERM to the writer", part: |stack| &mut stack.writer, harm: stop },
+];
+
+#[test]
+fn nothing_acknowledged_is_lost_whatever_is_killed() {
+    let _alone = whole_machine();
+    let mut stack = Stack::start(&programs(), &[]).unwrap();
+    let (traffic, target, ledger) =
+        (Traffic::new(21, PROJECT), Target::lasting(&stack.url), Ledger::default());
+    let senders = Senders::new(&traffic, &target, &ledger);
+    senders.run_during(SENDERS, || {
+        for Fault { what, part, harm } in FAULTS {
+            ledger.wait_for_acknowledged(ledger.acknowledged() + REQUESTS_BETWEEN);
+            let begin = Instant::now();
+            harm(part(&mut stack));
+            ledger.wait_for_acknowledged(ledger.acknowledged() + REQUESTS_BETWEEN);
+            // Past the test harness, which shows nothing of tests that pass.
+            writeln!(std::io::stderr(), "{what}: spans are taken {:?} after it began", begin.elapsed())
+                .unwrap();
+        }
+    });
+    let repeated = senders.repeated.load(Ordering::Relaxed);
+    let entries = ledger.into_entries();
+    let acknowledged: usize =
+        entries.iter().filter(|entry| entry.fate == Fate::Acknowledged).map(|entry| entry.spans.len()).sum();
+
+    let rows = Rows::open(&stack.database);
+    let count = || usize::try_from(rows.count("SELECT count(*) FROM spans")).unwrap();
+    until("what was acknowledged is stored", BACK_WITHIN, || count() >= acknowledged);
+    until("the services are ready", BACK_WITHIN, || get(&format!("{}/readyz", stack.url)).status == 200);
+    let stored = Stored::read(&stack.url, PROJECT);
+    writeln!(
+        std::io::stderr(),
+        "{} faults, {acknowledged} spans acknowledged, {} stored, {} duplicates; {repeated} requests repeated",
+        FAULTS.len(),
+        stored.spans.len(),
+        stored.duplicates,
+    )
+    .unwrap();
+    stored.assert_agrees_with(&entries);
+    stored.assert_roll_ups_agree();
+    rows.assert_consistent();
+}
