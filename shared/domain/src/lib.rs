@@ -3,6 +3,7 @@
 pub mod attributes;
 pub mod cost;
 pub mod facets;
+pub mod filter;
 pub mod gen_ai;
 pub mod global_id;
 pub mod ids;

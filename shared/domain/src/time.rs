@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Timelike as _};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Timelike as _};
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,31 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Reads ISO 8601 with an offset, such as `2026-01-02T03:04:05Z`; the error says what is missing.
+pub fn parse_zoned(text: &str) -> Result<Timestamp, &'static str> {
+    const FORMATS: [&str; 6] = [
+        "%Y-%m-%dT%H:%M:%S%.f%#z",
+        "%Y-%m-%d %H:%M:%S%.f%#z",
+        "%Y-%m-%d %H:%M:%S%.f %#z",
+        "%Y-%m-%dT%H:%M%#z",
+        "%Y-%m-%d %H:%M%#z",
+        "%Y%m%dT%H%M%S%#z",
+    ];
+    const WITHOUT_OFFSET: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+    let text = text.replace('t', "T").replace(',', ".");
+    if let Some(time) = FORMATS.iter().find_map(|format| DateTime::parse_from_str(&text, format).ok()) {
+        return Ok(Timestamp(time.timestamp_micros()));
+    }
+    let is_date = NaiveDate::parse_from_str(&text, "%Y-%m-%d").is_ok();
+    let lacks_offset =
+        WITHOUT_OFFSET.iter().any(|format| NaiveDateTime::parse_from_str(&text, format).is_ok());
+    Err(if is_date || lacks_offset {
+        "it has no timezone, add an offset such as 'Z'"
+    } else {
+        "it is not ISO 8601"
+    })
+}
+
 /// Where the time comes from; handed in, so that tests can move it.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
@@ -63,6 +88,31 @@ mod tests {
         assert_eq!(Timestamp::from_unix_nano(1_700_000_000_123_456_789), Timestamp(1_700_000_000_123_457));
         assert_eq!(Timestamp::from_unix_nano(0), Timestamp(0));
         assert_eq!(Timestamp::from_unix_nano(u64::MAX).to_string(), "2554-07-21T23:34:33.709553+00:00");
+    }
+
+    #[test]
+    fn times_with_an_offset_are_read_in_every_usual_form() {
+        let second = Ok(Timestamp(1_767_323_046_000_000));
+        for text in [
+            "2026-01-02T03:04:06Z",
+            "2026-01-02 03:04:06Z",
+            "2026-01-02t03:04:06z",
+            "2026-01-02T05:04:06+02:00",
+            "2026-01-02T03:04:06+0000",
+            "2026-01-02 03:04:06 +00:00",
+            "20260102T030406Z",
+            "2026-01-02T03:04:06.000000Z",
+        ] {
+            assert_eq!(parse_zoned(text), second, "{text}");
+        }
+        assert_eq!(parse_zoned("2026-01-02T03:04Z"), Ok(Timestamp(1_767_323_040_000_000)));
+        assert_eq!(parse_zoned("2026-01-02T03:04:06,5Z"), Ok(Timestamp(1_767_323_046_500_000)));
+        for text in ["2026-01-02", "2026-01-02T03:04:06", "2026-01-02 03:04:06.5"] {
+            assert!(parse_zoned(text).is_err_and(|reason| reason.contains("timezone")), "{text}");
+        }
+        for text in ["", "yesterday", "2026-01-02T24:00:00Z", "2026-02-30T00:00:00Z"] {
+            assert_eq!(parse_zoned(text), Err("it is not ISO 8601"), "{text}");
+        }
     }
 
     #[test]
