@@ -15,6 +15,7 @@ pub mod page;
 pub mod project;
 pub mod span;
 pub mod span_filter;
+pub mod span_tree;
 pub mod span_version;
 pub mod text_ids;
 pub mod time;

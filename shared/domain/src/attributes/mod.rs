@@ -4,6 +4,7 @@
 //! [`flatten`] gives dotted keys and [`otlp_attributes`] the REST rendering of an OTLP attribute list.
 
 mod any_value;
+mod conventions;
 mod flatten;
 mod key_path;
 mod otlp_value;
@@ -17,6 +18,7 @@ mod unflatten;
 use serde_json::{Map, Value};
 
 pub use any_value::{flat_values, to_json};
+pub use conventions::conventional;
 pub use flatten::{Flat, flatten};
 pub use key_path::MAX_SEGMENTS;
 pub use otlp_value::{otlp_attributes, otlp_value};

@@ -64,6 +64,13 @@ fn annotations_named<'a>(subject: Element<'a>, name: &AnnotationName) -> Vec<Opt
     found
 }
 
+/// The value of an expression without loops and annotations.
+pub(super) fn value_of<'a>(expr: &'a Expr, subject: Element<'a>) -> Value<'a> {
+    let mut evaluation =
+        Evaluation { subject, loops: Vec::new(), annotations: Vec::new(), steps: MOST_STEPS };
+    evaluation.value(expr).unwrap_or(Value::Null)
+}
+
 struct Evaluation<'a> {
     subject: Element<'a>,
     loops: Vec<Element<'a>>,

@@ -14,6 +14,7 @@ mod needs;
 mod number;
 mod parse;
 mod parse_atom;
+mod projection;
 #[cfg(test)]
 mod properties;
 mod records;
@@ -33,6 +34,7 @@ pub use names::{AnnotationTarget, Collection, Field, Flavour, Record, Type};
 pub use needs::Needs;
 pub use number::Number;
 pub use parse::MAX_CONDITION_BYTES;
+pub use projection::{Projection, Selected};
 pub use syntax::{Arithmetic, Order};
 pub use typed::{AnnotationName, AnnotationPart, Cast, Expr, Literal, Place, Reducer, Reduction, Step};
 

@@ -30,9 +30,9 @@ impl Number {
         shaped.then(|| lower.parse().ok()).flatten().and_then(Self::finite)
     }
 
-    /// The number that text holds between blanks, such as `" -1.5e3 "`.
+    /// The number that text holds between ASCII blanks, such as `" -1.5e3 "`.
     pub(super) fn parse_text(text: &str) -> Option<Self> {
-        let text = text.trim();
+        let text = text.trim_ascii();
         if let Ok(number) = text.parse().map(Self::Int) {
             return Some(number).filter(|_| !text.starts_with('+'));
         }

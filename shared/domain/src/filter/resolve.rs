@@ -39,7 +39,7 @@ impl Checker<'_> {
     }
 
     fn dotted_name(&self, node: &Node, parts: &[Part]) -> Result<Checked, ConditionError> {
-        let names: Option<Vec<&str>> = parts.iter().map(name_of).collect();
+        let names: Option<Vec<&str>> = parts.iter().map(Part::as_name).collect();
         let names =
             names.ok_or_else(|| self.error(node, format!("invalid expression: {}", self.text_of(node))))?;
         let name = names.join(".");
@@ -52,12 +52,15 @@ impl Checker<'_> {
         if names[0] == "parent_span" {
             return Err(self.error(node, "`parent_span` can only be compared to None"));
         }
-        let path = names.iter().map(|name| Step::Key((*name).to_owned())).collect();
-        let attribute = Expr::Attribute(path);
+        let attribute = Self::attribute(&names);
         Ok(match NUMERIC_ATTRIBUTES.contains(&name.as_str()) {
             true => Checked { expr: Expr::Cast(Cast::Number, Box::new(attribute)), of: Type::Number },
             false => Checked { expr: attribute, of: Type::Json },
         })
+    }
+
+    pub(super) fn attribute(names: &[&str]) -> Expr {
+        Expr::Attribute(names.iter().map(|name| Step::Key((*name).to_owned())).collect())
     }
 
     /// `attributes['a'][0]` or `metadata['a']`. Strict flavours read dots in keys as paths too.
@@ -171,12 +174,5 @@ impl Checker<'_> {
         let expected =
             if known.is_empty() { String::new() } else { format!(", expected one of {}", known.join(", ")) };
         self.error(node, format!("invalid iterable `{}`{expected}", self.text_of(node)))
-    }
-}
-
-fn name_of(part: &Part) -> Option<&str> {
-    match part {
-        Part::Name(name) => Some(name),
-        Part::Key(_) | Part::Position(_) => None,
     }
 }

@@ -69,6 +69,15 @@ pub(super) enum Part {
     Position(usize),
 }
 
+impl Part {
+    pub fn as_name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Key(_) | Self::Position(_) => None,
+        }
+    }
+}
+
 /// `value for variable in iterable if condition …`
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Comprehension {
