@@ -1,6 +1,7 @@
 //! The REST API: projects, spans, traces and sessions, read and deleted.
 
 mod caller;
+mod frames;
 pub mod home;
 mod identifiers;
 mod models;
@@ -17,6 +18,7 @@ use utoipa::OpenApi as _;
 pub fn routes(config: &mut ServiceConfig) {
     projects::routes(config);
     spans::routes(config);
+    config.service(frames::resource());
     traces::routes(config);
     sessions::routes(config);
     models::routes(config);
@@ -26,6 +28,7 @@ pub fn routes(config: &mut ServiceConfig) {
 pub fn api_doc() -> utoipa::openapi::OpenApi {
     let mut document = projects::ApiDoc::openapi();
     document.merge(spans::ApiDoc::openapi());
+    document.merge(frames::ApiDoc::openapi());
     document.merge(traces::ApiDoc::openapi());
     document.merge(sessions::ApiDoc::openapi());
     document.merge(models::ApiDoc::openapi());

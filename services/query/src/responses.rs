@@ -52,9 +52,11 @@ pub fn no_content() -> HttpResponse {
     HttpResponse::NoContent().finish()
 }
 
-/// The answer to a failure of the store: it never is the caller's fault.
+/// The answer to a failure of the store: except for a condition that asks for too much work, it never is the caller's fault.
 pub fn store_failed(error: StoreError) -> ApiError {
-    if error.is_transient() {
+    if let StoreError::Condition(too_costly) = error {
+        ApiError::Unprocessable(too_costly.to_string())
+    } else if error.is_transient() {
         ApiError::Unavailable { message: error.to_string(), retry_after: RETRY_AFTER }
     } else {
         ApiError::internal(error)

@@ -1,6 +1,7 @@
 //! What can go wrong below the repositories.
 
 use bennu_archive::ArchiveError;
+use bennu_domain::filter::TooCostly;
 use bennu_domain::span::SpanError;
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
@@ -15,6 +16,8 @@ pub enum StoreError {
     Span(#[from] SpanError),
     #[error("trace block {block}: {reason}")]
     Block { block: i64, reason: String },
+    #[error(transparent)]
+    Condition(#[from] TooCostly),
     #[error("another process inserted or deleted the same rows meanwhile")]
     LostRace,
     #[error("the write-ahead log could not be written to the disk: {0}")]
@@ -39,7 +42,7 @@ impl StoreError {
             | Self::JournalBroken
             | Self::LostRace
             | Self::Interrupted(_) => true,
-            Self::Database(_) | Self::Span(_) | Self::Block { .. } => false,
+            Self::Database(_) | Self::Span(_) | Self::Condition(_) | Self::Block { .. } => false,
         }
     }
 }

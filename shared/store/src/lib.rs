@@ -4,6 +4,7 @@
 
 mod blocks;
 mod bulk;
+mod conditions;
 mod connect;
 mod deletion;
 mod entities;
@@ -13,8 +14,10 @@ mod prepared;
 mod prices;
 mod projects;
 mod sessions;
+mod span_facts;
 mod span_ids;
 mod span_page;
+mod span_scan;
 mod store;
 mod stored;
 mod traces;
@@ -30,6 +33,7 @@ pub use prices::{MOST_OVERRIDES, PutPrice};
 pub use projects::{Project, ProjectList};
 pub use sessions::{Session, SessionTrace};
 pub use span_page::{SpanPageRequest, SpanSort, StoredSpan};
+pub use span_scan::{Roots, SpanScan, SpanSelection};
 pub use store::{ScopedStore, Store};
 pub use traces::{Trace, TraceList, TraceSort, TraceSpan};
 pub use transfer::Transfer;

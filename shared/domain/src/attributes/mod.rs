@@ -25,7 +25,8 @@ pub use otlp_value::{otlp_attributes, otlp_value};
 pub use shape::{shape, shape_json_span};
 pub use unflatten::unflatten;
 
-pub(crate) use text::{json_text, plain_text};
+pub(crate) use text::json_text;
+pub use text::plain_text;
 pub(crate) use token_count::whole_number;
 
 /// Nested attributes, as the REST API understands them.

@@ -8,7 +8,7 @@ use serde_json::ser::{Formatter, Serializer};
 
 /// Strings as they are, numbers, lists and objects as JSON, and `True`, `False`, `None`, which is how the
 /// reference writes them and clients therefore expect them.
-pub(crate) fn plain_text(value: &Value) -> String {
+pub fn plain_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Bool(true) => "True".to_owned(),

@@ -168,7 +168,9 @@ impl<'t> Checker<'t> {
             let message = format!("cannot cast {} to {}", of.word(), target.word());
             return Err(self.error(argument, message));
         }
-        Ok(Checked { expr: Expr::Cast(cast, Box::new(expr)), of: target })
+        // Text stays what it is: kinds and codes are still compared in upper case.
+        let of = if of == Type::Code { of } else { target };
+        Ok(Checked { expr: Expr::Cast(cast, Box::new(expr)), of })
     }
 
     fn reduction(

@@ -22,6 +22,22 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// What either reads.
+    #[must_use]
+    pub fn and(self, other: Option<Self>) -> Self {
+        let other = other.unwrap_or_default();
+        Self {
+            spans: self.spans || other.spans,
+            attributes: self.attributes || other.attributes,
+            cumulative: self.cumulative || other.cumulative,
+            parents: self.parents || other.parents,
+            costs: self.costs || other.costs,
+            span_annotations: self.span_annotations || other.span_annotations,
+            trace_annotations: self.trace_annotations || other.trace_annotations,
+            session_annotations: self.session_annotations || other.session_annotations,
+        }
+    }
+
     pub(super) fn of(expr: &Expr, annotations: &[AnnotationName]) -> Self {
         let mut needs = Self::default();
         needs.add(expr);
