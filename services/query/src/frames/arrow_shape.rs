@@ -63,6 +63,21 @@ impl Shape {
         })
     }
 
+    /// What stands in the members of a missing object, unseen: pandas takes numbers with gaps for doubles.
+    fn filler(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Boolean => Value::from(false),
+            Self::Integer => Value::from(0),
+            Self::Number => Value::from(0.0),
+            Self::Text => Value::from(""),
+            Self::List(_) => Value::Array(Vec::new()),
+            Self::Object(members) => {
+                Value::Object(members.iter().map(|(key, shape)| (key.clone(), shape.filler())).collect())
+            }
+        }
+    }
+
     /// Values of this shape; missing ones are null.
     pub fn array(&self, values: &[Option<&Value>]) -> ArrayRef {
         match self {
@@ -100,7 +115,9 @@ fn object_array(members: &[(String, Shape)], values: &[Option<&Value>]) -> Array
     let arrays: Vec<ArrayRef> = members
         .iter()
         .map(|(key, shape)| {
-            let found: Vec<_> = values.iter().map(|value| value.and_then(|value| value.get(key))).collect();
+            let filler = shape.filler();
+            let found: Vec<_> =
+                values.iter().map(|value| value.map_or(Some(&filler), |value| value.get(key))).collect();
             shape.array(&found)
         })
         .collect();
