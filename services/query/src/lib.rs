@@ -1,6 +1,7 @@
 //! The REST API: projects, spans, traces and sessions, read and deleted.
 
 mod caller;
+mod conditions;
 mod frames;
 pub mod home;
 mod identifiers;

@@ -1,6 +1,7 @@
 //! `/v1/projects/{project}/sessions` and `/v1/sessions/{session}`
 
 use actix_web::{HttpResponse, web};
+use bennu_domain::filter::Flavour;
 use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::SessionRowId;
 use bennu_domain::page::Order;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::caller::Caller;
+use crate::conditions::read_condition;
 use crate::identifiers::{find_project, find_session, not_found};
 use crate::responses::{
     CostBody, DataBody, LARGEST_PAGE, PageBody, invalid_cursor, no_content, store_failed,
@@ -103,9 +105,11 @@ impl From<SessionTrace> for SessionTraceBody {
         ("limit" = Option<u32>, Query, description = "Items a page, 100 if not given"),
         ("order" = Option<String>, Query, description = "`asc` or `desc`"),
         ("include_cost" = Option<bool>, Query, description = "Whether to tell what each session cost"),
+        ("filter" = Option<String>, Query, description = "Condition on sessions, such as `num_traces > 1 and 'refund' in first_input`"),
     ),
     responses(
         (status = 200, body = PageBody<SessionBody>),
+        (status = 400, description = "The filter cannot be read", body = String, content_type = "text/plain"),
         (status = 404, body = String, content_type = "text/plain"),
         (status = 422, body = String, content_type = "text/plain"),
     )
@@ -119,13 +123,16 @@ async fn list_sessions(
     let cursor = query.cursor();
     let order = query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]);
     let include_cost = query.boolean("include_cost").unwrap_or(false);
+    let filter = query.text("filter");
     query.finish()?;
+    let condition = read_condition(Flavour::Session, filter)?;
     let project = find_project(caller.store(), &project).await?.id;
     let read_cursor =
         |cursor: String| SessionRowId::from_global_id(&cursor).ok_or_else(|| invalid_cursor(&cursor));
     let from = cursor.map(read_cursor).transpose()?;
     let order = order.unwrap_or(Order::Ascending);
-    let page = caller.store().list_sessions(project, order, from, limit).await.map_err(store_failed)?;
+    let page = caller.store().list_sessions(project, condition.as_ref(), order, from, limit).await;
+    let page = page.map_err(store_failed)?;
     let with_cost = |session: Session| {
         let cost = include_cost.then(|| session.cost.into());
         SessionBody { cost, ..session.into() }

@@ -1,6 +1,7 @@
 //! `/v1/projects/{project}/traces` and `/v1/traces/{trace}`
 
 use actix_web::{HttpResponse, web};
+use bennu_domain::filter::Flavour;
 use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::SessionRowId;
 use bennu_domain::page::{CursorValue, Order, SortCursor};
@@ -12,6 +13,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::caller::Caller;
+use crate::conditions::read_condition;
 use crate::identifiers::{find_project, find_trace, not_found};
 use crate::responses::{CostBody, DataBody, PageBody, invalid_cursor, no_content, store_failed};
 
@@ -123,9 +125,11 @@ enum Sort {
         ("error" = Option<bool>, Query, description = "Traces with, or without, a span of status ERROR"),
         ("min_latency_ms" = Option<f64>, Query),
         ("max_latency_ms" = Option<f64>, Query),
+        ("filter" = Option<String>, Query, description = "Condition on traces, such as `num_spans > 1 and any(s.status_code == 'ERROR' for s in spans)`"),
     ),
     responses(
         (status = 200, body = PageBody<TraceBody>),
+        (status = 400, description = "The filter cannot be read", body = String, content_type = "text/plain"),
         (status = 404, body = String, content_type = "text/plain"),
         (status = 422, body = String, content_type = "text/plain"),
     )
@@ -148,7 +152,9 @@ async fn list_traces(
     let error = query.boolean("error");
     let (min_latency_ms, max_latency_ms) =
         (query.number("min_latency_ms", 0.0), query.number("max_latency_ms", 0.0));
+    let filter = query.text("filter");
     query.finish()?;
+    let condition = read_condition(Flavour::Trace, filter)?;
     let project = find_project(caller.store(), &project).await?.id;
     let request = TraceList {
         project,
@@ -165,6 +171,7 @@ async fn list_traces(
         error,
         min_latency_ms,
         max_latency_ms,
+        condition,
     };
     let page = caller.store().list_traces(&request).await.map_err(store_failed)?;
     let last = page.items.last().filter(|_| page.next.is_some());

@@ -20,6 +20,7 @@ mod span_page;
 mod span_scan;
 mod store;
 mod stored;
+mod trace_facts;
 mod traces;
 mod transaction;
 mod transfer;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bennu_domain::cost::Cost;
+use bennu_domain::filter::{self, Flavour, Needs, SessionFacts, Subject};
 use bennu_domain::ids::{ProjectId, SessionRowId, TraceId, TraceRowId};
 use bennu_domain::page::{Order, Page};
 use bennu_domain::span::TokenCounts;
@@ -12,11 +13,15 @@ use sea_orm::{
     Select,
 };
 
+use crate::conditions::Narrowing;
 use crate::entities::{session, trace};
 use crate::error::StoreError;
 use crate::prepared::storable_session_id;
 use crate::store::ScopedStore;
 use crate::traces::read_trace;
+
+/// Sessions looked at together when few of them match a condition.
+const SESSIONS_AT_ONCE: usize = 100;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
@@ -60,28 +65,99 @@ impl ScopedStore<'_> {
         Ok(self.with_traces(found.into_iter().collect()).await?.pop())
     }
 
+    /// The page, and the session that the next one begins with. The condition is of the flavour of sessions.
     pub async fn list_sessions(
         self,
         project: ProjectId,
+        condition: Option<&filter::Condition>,
         order: Order,
         from: Option<SessionRowId>,
         limit: usize,
     ) -> Result<Page<Session, SessionRowId>, StoreError> {
+        let wanted = limit + 1;
+        let mut rows = match condition {
+            None => self.list_rows(project, None, order, from, wanted).await?,
+            Some(condition) => self.matching_sessions(project, condition, order, from, wanted).await?,
+        };
+        let next = rows.get(limit).map(|row| SessionRowId(row.id));
+        rows.truncate(limit);
+        Ok(Page { items: self.with_traces(rows).await?, next })
+    }
+
+    /// The first sessions for which the condition holds.
+    async fn matching_sessions(
+        self,
+        project: ProjectId,
+        condition: &filter::Condition,
+        order: Order,
+        mut from: Option<SessionRowId>,
+        wanted: usize,
+    ) -> Result<Vec<session::Model>, StoreError> {
+        let mut found = Vec::new();
+        loop {
+            let rows = self.list_rows(project, Some(condition), order, from, SESSIONS_AT_ONCE).await?;
+            let exhausted = rows.len() < SESSIONS_AT_ONCE;
+            let Some(last) = rows.last() else { return Ok(found) };
+            from = match order {
+                Order::Ascending => Some(SessionRowId(last.id + 1)),
+                Order::Descending => Some(SessionRowId(last.id - 1)),
+            };
+            for row in rows {
+                let facts = self.session_facts(&row, condition.needs()).await?;
+                if condition.holds(Subject::Session(&facts))? {
+                    found.push(row);
+                }
+                if found.len() == wanted {
+                    return Ok(found);
+                }
+            }
+            if exhausted {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn list_rows(
+        self,
+        project: ProjectId,
+        condition: Option<&filter::Condition>,
+        order: Order,
+        from: Option<SessionRowId>,
+        limit: usize,
+    ) -> Result<Vec<session::Model>, StoreError> {
         let (direction, in_page) = match order {
             Order::Ascending => (sea_orm::Order::Asc, from.map(|from| session::Column::Id.gte(from.0))),
             Order::Descending => (sea_orm::Order::Desc, from.map(|from| session::Column::Id.lte(from.0))),
         };
-        let mut rows = self
+        let dialect = self.store.read.get_database_backend();
+        let narrowing = Narrowing { flavour: Flavour::Session, dialect, tenant: self.tenant };
+        let rows = self
             .sessions()
             .filter(session::Column::ProjectId.eq(project.0))
             .filter(Condition::all().add_option(in_page))
+            .filter(
+                Condition::all().add_option(condition.and_then(|condition| narrowing.of(condition.expr()))),
+            )
             .order_by(session::Column::Id, direction)
-            .limit(limit as u64 + 1)
+            .limit(limit as u64);
+        Ok(rows.all(&self.store.read).await?)
+    }
+
+    async fn session_facts(self, row: &session::Model, needs: Needs) -> Result<SessionFacts, StoreError> {
+        let traces = trace::Entity::find()
+            .filter(trace::Column::TenantId.eq(self.tenant))
+            .filter(trace::Column::SessionRowId.eq(row.id))
+            .order_by_asc(trace::Column::StartTime)
+            .order_by_asc(trace::Column::Id)
             .all(&self.store.read)
             .await?;
-        let next = rows.get(limit).map(|row| SessionRowId(row.id));
-        rows.truncate(limit);
-        Ok(Page { items: self.with_traces(rows).await?, next })
+        Ok(SessionFacts {
+            session_id: row.session_id.clone(),
+            start: Timestamp(row.start_time),
+            end: Timestamp(row.end_time),
+            traces: self.trace_facts(&traces, needs).await?,
+            annotations: Vec::new(),
+        })
     }
 
     async fn with_traces(self, rows: Vec<session::Model>) -> Result<Vec<Session>, StoreError> {

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bennu_domain::filter::{Cumulative, Needs, SpanContext, SpanFacts};
+use bennu_domain::cost::Cost;
+use bennu_domain::filter::{CostDetail, Cumulative, Needs, SpanContext, SpanFacts};
 use bennu_domain::ids::SpanId;
 use bennu_domain::kind::StatusCode;
 use bennu_domain::span::{Span, TokenCounts};
@@ -38,8 +39,13 @@ impl ScopedStore<'_> {
         let parents = if needs.parents { self.stored_parents(rows).await? } else { HashSet::new() };
         let mut sums = if needs.cumulative { self.cumulative_of(rows).await? } else { HashMap::new() };
         let facts = rows.iter().zip(spans).map(|(row, span)| {
+            let tokens = span.token_counts();
+            let cost = row.prompt_cost.zip(row.completion_cost);
+            let cost = cost.map(|(prompt, completion)| Cost { prompt, completion });
             let context = SpanContext {
-                tokens: span.token_counts(),
+                tokens,
+                cost: cost.unwrap_or_default(),
+                cost_details: if needs.costs { CostDetail::of(tokens, cost) } else { Vec::new() },
                 cumulative: sums.remove(&(row.trace_row_id, span.span_id)).unwrap_or_default(),
                 parent_is_stored: span.parent_id.is_some_and(|id| parents.contains(&(row.trace_row_id, id))),
                 ..SpanContext::default()
@@ -102,13 +108,11 @@ impl ScopedStore<'_> {
         let mut portions: Vec<Vec<i64>> = Vec::new();
         let mut room = 0;
         for (trace, spans) in sizes {
-            match portions.last_mut().filter(|_| spans <= room) {
-                Some(portion) => portion.push(trace),
-                None => {
-                    portions.push(vec![trace]);
-                    room = ROWS_AT_ONCE;
-                }
+            if spans > room || portions.is_empty() {
+                portions.push(Vec::new());
+                room = ROWS_AT_ONCE;
             }
+            portions.last_mut().into_iter().for_each(|portion| portion.push(trace));
             room -= spans;
         }
         Ok(portions)

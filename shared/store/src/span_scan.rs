@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use crate::blocks::load_spans;
-use crate::conditions::{Narrowing, parent_is_missing};
+use crate::conditions::{DemandedIds, Narrowing, parent_is_missing};
 use crate::entities::span;
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -52,13 +52,15 @@ pub struct SpanScan<'s> {
     last: Option<(i64, i64)>,
     rows: u64,
     exhausted: bool,
+    /// What there is to select from, made with the first batch.
+    narrowing: Option<SqlCondition>,
 }
 
 impl<'s> ScopedStore<'s> {
     /// Begins a scan; `wanted` is how many spans the caller is likely to take.
     pub fn scan_spans(self, selection: &'s SpanSelection, wanted: usize) -> SpanScan<'s> {
         let rows = u64::clamp(wanted as u64, FIRST_ROWS, MOST_ROWS);
-        SpanScan { scoped: self, selection, last: None, rows, exhausted: false }
+        SpanScan { scoped: self, selection, last: None, rows, exhausted: false, narrowing: None }
     }
 }
 
@@ -89,31 +91,47 @@ impl SpanScan<'_> {
         Ok(Some(found))
     }
 
-    async fn read_rows(&self) -> Result<Vec<span::Model>, StoreError> {
+    async fn read_rows(&mut self) -> Result<Vec<span::Model>, StoreError> {
+        let narrowing = match &self.narrowing {
+            Some(narrowing) => narrowing.clone(),
+            None => self.narrowing.insert(self.scoped.narrowing_of(self.selection).await?).clone(),
+        };
         let rows = span::Entity::find()
-            .filter(self.conditions())
+            .filter(narrowing)
+            .filter(SqlCondition::all().add_option(self.last.map(behind)))
             .order_by(span::Column::StartTime, sea_orm::Order::Desc)
             .order_by(span::Column::Id, sea_orm::Order::Desc)
             .limit(self.rows);
         Ok(rows.all(&self.scoped.store.read).await?)
     }
+}
 
-    fn conditions(&self) -> SqlCondition {
-        let (selection, tenant) = (self.selection, self.scoped.tenant);
-        let dialect = self.scoped.store.read.get_database_backend();
-        let narrowing = Narrowing { flavour: Flavour::Span, dialect, tenant };
-        let condition = selection.condition.as_ref().and_then(|condition| narrowing.of(condition.expr()));
-        SqlCondition::all()
-            .add(span::Column::TenantId.eq(tenant))
-            .add(span::Column::ProjectId.eq(selection.project.0))
+impl ScopedStore<'_> {
+    async fn narrowing_of(self, selection: &SpanSelection) -> Result<SqlCondition, StoreError> {
+        let expr = selection.condition.as_ref().map(Condition::expr);
+        let dialect = self.store.read.get_database_backend();
+        let narrowing = Narrowing { flavour: Flavour::Span, dialect, tenant: self.tenant };
+        let demanded = expr.map(DemandedIds::of).unwrap_or_default();
+        // With ids given, their index is the way in; an expression keeps SQLite from walking the whole project.
+        let in_project = match demanded.any() {
+            true => Expr::col(span::Column::ProjectId).add(0).eq(selection.project.0),
+            false => span::Column::ProjectId.eq(selection.project.0),
+        };
+        let with_ids = match &demanded.spans {
+            Some(ids) => Some(self.span_rows_with_ids(ids).await?.into_iter().map(|(_, row)| row.0)),
+            None => None,
+        };
+        Ok(SqlCondition::all()
+            .add(span::Column::TenantId.eq(self.tenant))
+            .add(in_project)
+            .add_option(with_ids.map(|rows| span::Column::Id.is_in(rows)))
             .add_option(selection.start.map(|start| span::Column::StartTime.gte(start.0)))
             .add_option(selection.end.map(|end| span::Column::StartTime.lt(end.0)))
-            .add_option(self.last.map(behind))
             .add_option(selection.roots.map(|roots| match roots {
                 Roots::Strict => span::Column::ParentId.is_null(),
                 Roots::WithOrphans => parent_is_missing(),
             }))
-            .add_option(condition)
+            .add_option(expr.and_then(|expr| narrowing.of(expr))))
     }
 }
 

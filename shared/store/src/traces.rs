@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bennu_domain::cost::Cost;
+use bennu_domain::filter::{self, Flavour, Subject};
 use bennu_domain::ids::{ProjectId, SessionRowId, SpanId, SpanRowId, TraceId, TraceRowId};
 use bennu_domain::kind::{SpanKind, StatusCode};
 use bennu_domain::otlp::{SpanGroup, join_request};
@@ -16,6 +17,7 @@ use sea_orm::{
 };
 
 use crate::blocks::{blocks_of_trace, load_spans};
+use crate::conditions::Narrowing;
 use crate::entities::{span, trace};
 use crate::error::StoreError;
 use crate::prepared::NAME_BYTES;
@@ -23,6 +25,10 @@ use crate::store::ScopedStore;
 
 /// Spans decoded at once for their names; bounds the memory.
 const SPANS_AT_ONCE: usize = 500;
+/// Traces looked at together when few of them match a condition.
+const TRACES_AT_ONCE: usize = 256;
+/// Rows of spans that conditions on traces hold at once, 300 bytes each.
+const SPANS_OF_A_PORTION: i64 = 50_000;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
@@ -86,6 +92,8 @@ pub struct TraceList {
     pub error: Option<bool>,
     pub min_latency_ms: Option<f64>,
     pub max_latency_ms: Option<f64>,
+    /// Of the flavour of traces.
+    pub condition: Option<filter::Condition>,
 }
 
 impl Trace {
@@ -103,23 +111,11 @@ impl Trace {
 impl ScopedStore<'_> {
     /// The page; `next` is its last trace when there are more.
     pub async fn list_traces(self, list: &TraceList) -> Result<Page<Trace, ()>, StoreError> {
-        let order = match list.order {
-            Order::Ascending => sea_orm::Order::Asc,
-            Order::Descending => sea_orm::Order::Desc,
+        let wanted = list.limit + 1;
+        let mut rows = match &list.condition {
+            None => self.trace_rows(list, list.sort, wanted).await?,
+            Some(condition) => self.matching_traces(list, condition, wanted).await?,
         };
-        let sort = match list.sort {
-            TraceSort::StartTime { .. } => Expr::col(trace::Column::StartTime),
-            TraceSort::Latency { .. } => latency_us(),
-        };
-        let mut rows = trace::Entity::find()
-            .filter(trace::Column::TenantId.eq(self.tenant))
-            .filter(trace::Column::ProjectId.eq(list.project.0))
-            .filter(conditions(list))
-            .order_by(sort, order.clone())
-            .order_by(trace::Column::Id, order)
-            .limit(list.limit as u64 + 1)
-            .all(&self.store.read)
-            .await?;
         let next = (rows.len() > list.limit).then_some(());
         rows.truncate(list.limit);
         let mut items = rows.iter().map(read_trace).collect::<Result<Vec<_>, _>>()?;
@@ -127,6 +123,70 @@ impl ScopedStore<'_> {
             self.attach_spans(&mut items).await?;
         }
         Ok(Page { items, next })
+    }
+
+    /// The first traces for which the condition holds.
+    async fn matching_traces(
+        self,
+        list: &TraceList,
+        condition: &filter::Condition,
+        wanted: usize,
+    ) -> Result<Vec<trace::Model>, StoreError> {
+        let (mut sort, mut found) = (list.sort, Vec::new());
+        loop {
+            let rows = self.trace_rows(list, sort, TRACES_AT_ONCE).await?;
+            let exhausted = rows.len() < TRACES_AT_ONCE;
+            let Some(last) = rows.last() else { return Ok(found) };
+            sort = sort.behind(last);
+            for portion in portions(rows) {
+                let facts = self.trace_facts(&portion, condition.needs()).await?;
+                for (row, facts) in portion.into_iter().zip(&facts) {
+                    if condition.holds(Subject::Trace(facts))? {
+                        found.push(row);
+                    }
+                }
+                if found.len() >= wanted {
+                    found.truncate(wanted);
+                    return Ok(found);
+                }
+            }
+            if exhausted {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn trace_rows(
+        self,
+        list: &TraceList,
+        sort: TraceSort,
+        limit: usize,
+    ) -> Result<Vec<trace::Model>, StoreError> {
+        let order = match list.order {
+            Order::Ascending => sea_orm::Order::Asc,
+            Order::Descending => sea_orm::Order::Desc,
+        };
+        let column = match sort {
+            TraceSort::StartTime { .. } => Expr::col(trace::Column::StartTime),
+            TraceSort::Latency { .. } => latency_us(),
+        };
+        let rows = trace::Entity::find()
+            .filter(trace::Column::TenantId.eq(self.tenant))
+            .filter(trace::Column::ProjectId.eq(list.project.0))
+            .filter(conditions(list, sort))
+            .filter(Condition::all().add_option(self.narrowing_of_traces(list)))
+            .order_by(column, order.clone())
+            .order_by(trace::Column::Id, order)
+            .limit(limit as u64)
+            .all(&self.store.read)
+            .await?;
+        Ok(rows)
+    }
+
+    fn narrowing_of_traces(self, list: &TraceList) -> Option<SimpleExpr> {
+        let dialect = self.store.read.get_database_backend();
+        let narrowing = Narrowing { flavour: Flavour::Trace, dialect, tenant: self.tenant };
+        narrowing.of(list.condition.as_ref()?.expr())
     }
 
     /// The trace as an OTLP `TracesData` message, as it was received; `None` if there is no such trace.
@@ -165,7 +225,7 @@ impl ScopedStore<'_> {
     }
 
     /// The full names of spans whose row may hold only the beginning, by row id.
-    async fn cut_names(self, rows: &[span::Model]) -> Result<HashMap<i64, String>, StoreError> {
+    pub(crate) async fn cut_names(self, rows: &[span::Model]) -> Result<HashMap<i64, String>, StoreError> {
         let maybe_cut = |row: &&span::Model| row.name.len() > NAME_BYTES - 4 || row.name.contains('\u{FFFD}');
         let rows: Vec<span::Model> = rows.iter().filter(maybe_cut).cloned().collect();
         if rows.is_empty() {
@@ -181,6 +241,39 @@ impl ScopedStore<'_> {
     }
 }
 
+impl TraceSort {
+    fn behind(self, row: &trace::Model) -> Self {
+        match self {
+            Self::StartTime { .. } => {
+                let after = SortCursor { row: row.id, value: Timestamp(row.start_time) };
+                Self::StartTime { after: Some(after) }
+            }
+            #[allow(clippy::cast_precision_loss)] // microseconds fit a double for 285 years
+            Self::Latency { .. } => {
+                let value = (row.end_time - row.start_time) as f64 / 1_000.0;
+                Self::Latency { after: Some(SortCursor { row: row.id, value }) }
+            }
+        }
+    }
+}
+
+/// Traces in groups that together have few enough spans to be held at once; a larger trace comes alone.
+pub(crate) fn portions(rows: Vec<trace::Model>) -> Vec<Vec<trace::Model>> {
+    let (mut portions, mut room) = (Vec::<Vec<trace::Model>>::new(), 0);
+    for row in rows {
+        let spans = row.span_count;
+        match portions.last_mut() {
+            Some(portion) if spans <= room => portion.push(row),
+            _ => {
+                portions.push(vec![row]);
+                room = SPANS_OF_A_PORTION;
+            }
+        }
+        room -= spans;
+    }
+    portions
+}
+
 /// Latency in whole microseconds, which compare exactly.
 fn latency_us() -> SimpleExpr {
     Expr::col(trace::Column::EndTime).sub(Expr::col(trace::Column::StartTime))
@@ -191,8 +284,8 @@ fn to_us(milliseconds: f64) -> i64 {
     (milliseconds * 1_000.0).round() as i64
 }
 
-fn conditions(list: &TraceList) -> Condition {
-    let after = match list.sort {
+fn conditions(list: &TraceList, sort: TraceSort) -> Condition {
+    let after = match sort {
         TraceSort::StartTime { after } => {
             after.map(|after| past(Expr::col(trace::Column::StartTime), after.value.0, after.row, list.order))
         }

@@ -157,19 +157,20 @@ fn everything(spans: Vec<SpanFacts>) -> Frame {
 
 fn add_span(span: Span, frame: &mut Frame) {
     let text = |text: String| Cell::Json(Value::from(text));
-    let id = text(span.span_id.to_string());
+    let (id, trace_id) = (text(span.span_id_text()), text(span.trace_id_text()));
+    let parent_id = span.parent_id_text().map_or(Cell::Null, text);
     frame.begin_row([id.clone()]);
     let base = [
         text(span.name),
         text(span.kind.as_str().to_owned()),
-        span.parent_id.map_or(Cell::Null, |id| text(id.to_string())),
+        parent_id,
         Cell::Time(span.start),
         Cell::Time(span.end),
         text(span.status.as_str().to_owned()),
         text(span.status_message),
-        Cell::Json(span.events.into_iter().map(event).collect()),
+        Cell::Json(span.events.iter().map(event).collect()),
         id,
-        text(span.trace_id.to_string()),
+        trace_id,
     ];
     for (name, cell) in BASE_COLUMNS.into_iter().zip(base) {
         frame.set(name, cell);
@@ -181,6 +182,6 @@ fn add_span(span: Span, frame: &mut Frame) {
     }
 }
 
-fn event(event: SpanEvent) -> Value {
+fn event(event: &SpanEvent) -> Value {
     json!({ "name": event.name, "timestamp": event.time.to_string(), "attributes": event.attributes })
 }

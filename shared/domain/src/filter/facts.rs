@@ -1,5 +1,6 @@
 //! What a condition is evaluated on. The store fills in what [`super::Needs`] asks for and leaves the rest empty.
 
+use crate::cost::Cost;
 use crate::ids::TraceId;
 use crate::span::{Span, TokenCounts};
 use crate::time::Timestamp;
@@ -18,6 +19,7 @@ pub struct SpanContext {
     pub cumulative: Cumulative,
     /// Whether the span that `parent_id` names is stored in the same trace.
     pub parent_is_stored: bool,
+    pub cost: Cost,
     pub cost_details: Vec<CostDetail>,
     pub annotations: Vec<Annotation>,
     /// Of its trace.
@@ -31,7 +33,7 @@ pub struct Cumulative {
     pub errors: i64,
 }
 
-/// What tokens of one type cost. Unknown prices are `None`.
+/// What tokens of one type cost, in dollars. Unknown prices are `None`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CostDetail {
     /// Such as `input`, `output` or `cache_read`.
@@ -56,6 +58,8 @@ pub struct Annotation {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceFacts {
     pub trace_id: TraceId,
+    /// The trace id as the sender wrote it.
+    pub trace_id_text: String,
     pub start: Timestamp,
     pub end: Timestamp,
     pub span_count: i64,
@@ -69,13 +73,6 @@ pub struct TraceFacts {
     pub annotations: Vec<Annotation>,
 }
 
-/// Summed cost of prompts and completions, 0 where it is unknown.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Cost {
-    pub prompt: f64,
-    pub completion: f64,
-}
-
 /// A session; its traces by their start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionFacts {
@@ -86,12 +83,33 @@ pub struct SessionFacts {
     pub annotations: Vec<Annotation>,
 }
 
-impl SpanContext {
-    pub fn cost(&self) -> Cost {
-        let sum = |is_prompt: bool| {
-            let details = self.cost_details.iter().filter(|detail| detail.is_prompt == is_prompt);
-            details.filter_map(|detail| detail.cost).sum()
-        };
-        Cost { prompt: sum(true), completion: sum(false) }
+impl CostDetail {
+    /// What the prompt and the completion of a span cost, as far as there are tokens.
+    pub fn of(tokens: Option<TokenCounts>, cost: Option<Cost>) -> Vec<Self> {
+        let TokenCounts { prompt, completion } = tokens.unwrap_or_default();
+        let parts = [
+            ("input", prompt, cost.map(|cost| cost.prompt)),
+            ("output", completion, cost.map(|cost| cost.completion)),
+        ];
+        let used = parts.into_iter().filter(|(_, tokens, _)| *tokens > 0);
+        used.map(|(token_type, tokens, billionths)| {
+            #[expect(clippy::cast_precision_loss, reason = "the store bounds token counts to 40 bits")]
+            let tokens = tokens as f64;
+            let cost = billionths.map(dollars);
+            Self {
+                token_type: token_type.to_owned(),
+                is_prompt: token_type == "input",
+                tokens: Some(tokens),
+                cost,
+                cost_per_token: cost.map(|cost| cost / tokens),
+            }
+        })
+        .collect()
     }
+}
+
+/// From billionths of a dollar.
+#[expect(clippy::cast_precision_loss, reason = "exact up to nine million dollars")]
+pub(super) fn dollars(billionths: i64) -> f64 {
+    billionths as f64 / 1e9
 }

@@ -38,6 +38,11 @@ impl Needs {
         }
     }
 
+    /// Whether traces are to come with their spans.
+    pub fn of_spans(self) -> bool {
+        self.spans || self.cumulative || self.parents
+    }
+
     pub(super) fn of(expr: &Expr, annotations: &[AnnotationName]) -> Self {
         let mut needs = Self::default();
         needs.add(expr);

@@ -117,6 +117,7 @@ fn facts(whole: i64, text: &str, flag: bool) -> SpanFacts {
         trace_id: TraceId::from_bytes(&[1; 16]).unwrap(),
         span_id: SpanId::from_bytes(&[2; 8]).unwrap(),
         parent_id: None,
+        text_ids: None,
         name: "n".to_owned(),
         kind: SpanKind::Chain,
         start: Timestamp(0),

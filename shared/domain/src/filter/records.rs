@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::facts::{Annotation, CostDetail, SessionFacts, SpanFacts, TraceFacts};
+use super::facts::{Annotation, CostDetail, SessionFacts, SpanFacts, TraceFacts, dollars};
 use super::names::{Collection, Field};
 use super::value::Value;
+use crate::cost::Cost;
 use crate::kind::SpanKind;
 use crate::span::{Span, TokenCounts, lookup};
 use crate::time::Timestamp;
@@ -151,6 +152,15 @@ fn tokens<'a>(counts: TokenCounts, field: Field) -> Value<'a> {
     })
 }
 
+/// In dollars.
+fn costs<'a>(cost: Cost, field: Field) -> Value<'a> {
+    Value::float(dollars(match field {
+        Field::PromptCost => cost.prompt,
+        Field::CompletionCost => cost.completion,
+        _ => cost.total(),
+    }))
+}
+
 /// `input.value` or `output.value` as text.
 fn content<'a>(span: &'a Span, key: &str) -> Value<'a> {
     let value = lookup(&span.attributes, &[key, "value"]).map_or(Value::Null, Value::Json);
@@ -159,9 +169,9 @@ fn content<'a>(span: &'a Span, key: &str) -> Value<'a> {
 
 fn span_field(SpanFacts { span, context }: &SpanFacts, field: Field) -> Value<'_> {
     match field {
-        Field::SpanId => Value::Text(Cow::Owned(span.span_id.to_string())),
-        Field::TraceId => Value::Text(Cow::Owned(span.trace_id.to_string())),
-        Field::ParentId => span.parent_id.map_or(Value::Null, |id| Value::Text(Cow::Owned(id.to_string()))),
+        Field::SpanId => Value::Text(Cow::Owned(span.span_id_text())),
+        Field::TraceId => Value::Text(Cow::Owned(span.trace_id_text())),
+        Field::ParentId => span.parent_id_text().map_or(Value::Null, |id| Value::Text(Cow::Owned(id))),
         Field::ParentSpan if context.parent_is_stored => Value::Boolean(true),
         Field::Name => Value::text(Some(&span.name)),
         Field::SpanKind => Value::text(Some(span.kind.as_str())),
@@ -177,16 +187,14 @@ fn span_field(SpanFacts { span, context }: &SpanFacts, field: Field) -> Value<'_
             tokens(context.cumulative.tokens, field)
         }
         Field::CumulativeErrors => Value::int(context.cumulative.errors),
-        Field::PromptCost => Value::float(context.cost().prompt),
-        Field::CompletionCost => Value::float(context.cost().completion),
-        Field::TotalCost => Value::float(context.cost().prompt + context.cost().completion),
+        Field::PromptCost | Field::CompletionCost | Field::TotalCost => costs(context.cost, field),
         _ => Value::Null,
     }
 }
 
 fn trace_field(trace: &TraceFacts, field: Field) -> Value<'_> {
     match field {
-        Field::TraceId => Value::Text(Cow::Owned(trace.trace_id.to_string())),
+        Field::TraceId => Value::text(Some(&trace.trace_id_text)),
         Field::StartTime => Value::Time(trace.start),
         Field::EndTime => Value::Time(trace.end),
         Field::LatencyMs => latency(trace.start, trace.end),
@@ -195,9 +203,7 @@ fn trace_field(trace: &TraceFacts, field: Field) -> Value<'_> {
         Field::LlmSpanCount => spans_of_kind(trace.spans.iter(), SpanKind::Llm),
         Field::ToolSpanCount => spans_of_kind(trace.spans.iter(), SpanKind::Tool),
         Field::PromptTokens | Field::CompletionTokens | Field::TotalTokens => tokens(trace.tokens, field),
-        Field::PromptCost => Value::float(trace.cost.prompt),
-        Field::CompletionCost => Value::float(trace.cost.completion),
-        Field::TotalCost => Value::float(trace.cost.prompt + trace.cost.completion),
+        Field::PromptCost | Field::CompletionCost | Field::TotalCost => costs(trace.cost, field),
         Field::Input => trace.root.as_ref().map_or(Value::Null, |root| content(root, "input")),
         Field::Output => trace.root.as_ref().map_or(Value::Null, |root| content(root, "output")),
         Field::UserId => trace.root.as_ref().map_or(Value::Null, user_id),
@@ -225,10 +231,8 @@ fn session_field(session: &SessionFacts, field: Field) -> Value<'_> {
             });
             tokens(sum, field)
         }
-        Field::PromptCost => Value::float(traces.iter().map(|trace| trace.cost.prompt).sum()),
-        Field::CompletionCost => Value::float(traces.iter().map(|trace| trace.cost.completion).sum()),
-        Field::TotalCost => {
-            Value::float(traces.iter().map(|trace| trace.cost.prompt + trace.cost.completion).sum())
+        Field::PromptCost | Field::CompletionCost | Field::TotalCost => {
+            costs(traces.iter().fold(Cost::default(), |sum, trace| sum.plus(trace.cost)), field)
         }
         Field::FirstInput => roots(session).next().map_or(Value::Null, |root| content(root, "input")),
         Field::LastOutput => roots(session).next_back().map_or(Value::Null, |root| content(root, "output")),

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::attributes::Attributes;
+use crate::cost::Cost;
 use crate::ids::{SpanId, TraceId};
 use crate::kind::{SpanKind, StatusCode};
 use crate::span::{Span, TokenCounts};
@@ -17,6 +18,7 @@ fn facts(id: u8, name: &str, attributes: serde_json::Value) -> SpanFacts {
         trace_id: TraceId::from_bytes(&[1; 16]).unwrap(),
         span_id: SpanId::from_bytes(&[id; 8]).unwrap(),
         parent_id: None,
+        text_ids: None,
         name: name.to_owned(),
         kind: SpanKind::Llm,
         start: Timestamp(START + 1_000_000),
@@ -59,6 +61,7 @@ fn chat() -> SpanFacts {
         tokens: Some(tokens),
         cumulative: Cumulative { tokens, errors: 1 },
         parent_is_stored: true,
+        cost: Cost { prompt: 500_000_000, completion: 250_000_000 },
         cost_details: vec![detail("input", 10.0, 0.5), detail("output", 5.0, 0.25)],
         annotations: vec![
             annotation("q", 0.9, "good"),
@@ -261,12 +264,13 @@ fn trace() -> TraceFacts {
     }
     TraceFacts {
         trace_id: root.trace_id,
+        trace_id_text: root.trace_id.to_string(),
         start: root.start,
         end: Timestamp(root.end.0 + 1_000_000),
         span_count: 3,
         error_count: 1,
         tokens: TokenCounts { prompt: 3, completion: 4 },
-        cost: Cost { prompt: 0.5, completion: 0.5 },
+        cost: Cost { prompt: 500_000_000, completion: 500_000_000 },
         root: Some(root),
         spans,
         annotations: vec![Annotation { name: "tq".to_owned(), score: Some(0.7), ..Annotation::default() }],

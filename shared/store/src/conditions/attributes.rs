@@ -24,8 +24,8 @@ impl Narrowing {
     ) -> Option<SimpleExpr> {
         let facet = self.facet(path)?;
         let found = match (literal, read_as) {
-            (Literal::Text(text), Type::Text) => self.facet_is_text(&facet, order, text)?,
-            (Literal::Number(number), Type::Number) => self.facet_is_number(&facet, order, *number)?,
+            (Literal::Text(text), Type::Text) => facet_is_text(&facet, order, text)?,
+            (Literal::Number(number), Type::Number) => facet_is_number(&facet, order, *number),
             (Literal::Boolean(value), Type::Boolean) => {
                 // 1 and the text "true" count as true: only the opposite boolean is out.
                 let opposite = (order == Order::Equal) != *value;
@@ -69,42 +69,37 @@ impl Narrowing {
         let path = keys.collect::<Option<Vec<_>>>()?.join(".");
         is_facet_path(&path).then_some(Facet { dialect: self.dialect, path })
     }
+}
 
-    fn facet_is_text(self, facet: &Facet, order: Order, text: &str) -> Option<SimpleExpr> {
-        // Only equality: orders of text differ between the engines. Lists and objects are no facets.
-        if order != Order::Equal || text.starts_with(['[', '{']) {
-            return None;
+fn facet_is_text(facet: &Facet, order: Order, text: &str) -> Option<SimpleExpr> {
+    // Only equality: orders of text differ between the engines. Lists and objects are no facets.
+    if order != Order::Equal || text.starts_with(['[', '{']) {
+        return None;
+    }
+    let serde_json::Value::String(stored) = facet_value(&serde_json::Value::from(text)) else {
+        return None;
+    };
+    let equal = facet.equals_text(stored);
+    // Numbers and booleans are read as their JSON.
+    let is_json = serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| !value.is_string());
+    Some(if is_json { equal.or(facet.is("<> 'text'")) } else { equal })
+}
+
+fn facet_is_number(facet: &Facet, order: Order, number: Number) -> SimpleExpr {
+    let middle = number.as_f64();
+    let slack = middle.abs() * SLACK;
+    let numeric = match order {
+        Order::Equal => facet.number().between(middle - slack, middle + slack),
+        Order::NotEqual => facet.exists(),
+        Order::Less | Order::LessOrEqual => {
+            ordered(facet.number(), Order::LessOrEqual, Sql::value(middle + slack))
         }
-        let serde_json::Value::String(stored) = facet_value(&serde_json::Value::from(text)) else {
-            return None;
-        };
-        let equal = facet.equals_text(stored);
-        // Numbers and booleans are read as their JSON.
-        let is_json = serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| !value.is_string());
-        Some(if is_json { equal.or(facet.is("<> 'text'")) } else { equal })
-    }
-
-    fn facet_is_number(self, facet: &Facet, order: Order, number: Number) -> Option<SimpleExpr> {
-        let middle = number.as_f64();
-        let slack = middle.abs() * SLACK;
-        let numeric = match order {
-            Order::Equal => facet.number().between(middle - slack, middle + slack),
-            Order::NotEqual => facet.exists(),
-            Order::Less | Order::LessOrEqual => {
-                ordered(facet.number(), Order::LessOrEqual, Sql::value(middle + slack))
-            }
-            Order::Greater | Order::GreaterOrEqual => {
-                ordered(facet.number(), Order::GreaterOrEqual, Sql::value(middle - slack))
-            }
-        };
-        // Text may hold a number, and true is 1.
-        Some(
-            facet
-                .is("IN ('integer', 'real', 'number')")
-                .and(numeric)
-                .or(facet.is("IN ('text', 'true', 'false')")),
-        )
-    }
+        Order::Greater | Order::GreaterOrEqual => {
+            ordered(facet.number(), Order::GreaterOrEqual, Sql::value(middle - slack))
+        }
+    };
+    // Text may hold a number, and true is 1.
+    facet.is("IN ('integer', 'real', 'number')").and(numeric).or(facet.is("IN ('text', 'true', 'false')"))
 }
 
 fn incomplete() -> SimpleExpr {

@@ -15,7 +15,7 @@ impl Narrowing {
     /// `field order literal`.
     pub(super) fn column(self, field: Field, order: Order, literal: &Literal) -> Option<SimpleExpr> {
         match literal {
-            Literal::Time(time) => Some(ordered(self.time(field)?, order, Sql::value(time.0))),
+            Literal::Time(time) => Some(ordered(time_column(field)?, order, Sql::value(time.0))),
             Literal::Number(number) => {
                 let (column, unit) = self.whole_number(field)?;
                 near(column, order, number.as_f64() * unit)
@@ -37,15 +37,6 @@ impl Narrowing {
         let texts = texts.collect::<Option<Vec<String>>>()?;
         let codes = self.codes(field, |code| texts.iter().any(|text| text == code) == wanted);
         codes.or_else(|| wanted.then(|| self.text_is(field, &texts)).flatten())
-    }
-
-    fn time(self, field: Field) -> Option<SimpleExpr> {
-        let name = match field {
-            Field::StartTime => "start_time",
-            Field::EndTime => "end_time",
-            _ => return None,
-        };
-        Some(Sql::col(Alias::new(name)))
     }
 
     /// A column of whole numbers, and how many of its units one of the field has.
@@ -86,11 +77,8 @@ impl Narrowing {
     /// The rows whose text is one of these.
     fn text_is(self, field: Field, texts: &[String]) -> Option<SimpleExpr> {
         let bytes = |bytes: &[u8]| Value::Bytes(Some(bytes.to_vec()));
-        // Ids are compared as text: one in upper case is none that a span has.
-        let spans = || texts.iter().filter_map(|text| exact(text, SpanId::from_hex(text).ok()));
-        let traces = || texts.iter().filter_map(|text| exact(text, TraceId::from_hex(text).ok()));
-        let span_ids = || spans().map(|id| bytes(id.as_bytes()));
-        let trace_ids = || traces().map(|id| bytes(id.as_bytes()));
+        let span_ids = || texts.iter().map(|text| bytes(SpanId::from_text(text).as_bytes()));
+        let trace_ids = || texts.iter().map(|text| bytes(TraceId::from_text(text).as_bytes()));
         Some(match (self.flavour, field) {
             (Flavour::Span, Field::Name) => Sql::col(span::Column::Name)
                 .is_in(texts.iter().map(|text| storable_text(cut(text, NAME_BYTES)))),
@@ -141,8 +129,13 @@ pub(crate) fn parent_is_missing() -> SimpleExpr {
     Sql::exists(stored).not()
 }
 
-fn exact<T: std::fmt::Display>(text: &str, id: Option<T>) -> Option<T> {
-    id.filter(|id| id.to_string() == text)
+fn time_column(field: Field) -> Option<SimpleExpr> {
+    let name = match field {
+        Field::StartTime => "start_time",
+        Field::EndTime => "end_time",
+        _ => return None,
+    };
+    Some(Sql::col(Alias::new(name)))
 }
 
 fn allows(order: Order, code: &str, text: &str) -> bool {

@@ -2,7 +2,10 @@
 
 use bennu_domain::filter::{Expr, Field, Flavour, Literal, Order, Place, Type};
 use sea_orm::DbBackend;
-use sea_orm::sea_query::{Expr as Sql, ExprTrait as _, SimpleExpr};
+use sea_orm::sea_query::{Expr as Sql, ExprTrait, SimpleExpr};
+
+/// A longer list of attribute values costs more in SQL than it saves.
+const MOST_ITEMS: usize = 64;
 
 /// Makes SQL of conditions of one flavour.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +44,8 @@ impl Narrowing {
     fn joined(self, operands: &[Expr], wanted: bool, all: bool) -> Option<SimpleExpr> {
         let rows = operands.iter().map(|operand| self.rows(operand, wanted));
         match all {
-            true => rows.flatten().reduce(|one, other| one.and(other)),
-            false => rows.collect::<Option<Vec<_>>>()?.into_iter().reduce(|one, other| one.or(other)),
+            true => rows.flatten().reduce(ExprTrait::and),
+            false => rows.collect::<Option<Vec<_>>>()?.into_iter().reduce(ExprTrait::or),
         }
     }
 
@@ -68,16 +71,14 @@ impl Narrowing {
         {
             return Some(rows);
         }
-        // Each of a few: a longer list costs more in SQL than it saves.
-        const MOST_ITEMS: usize = 64;
         if items.len() > MOST_ITEMS {
             return None;
         }
         let order = if wanted { Order::Equal } else { Order::NotEqual };
         let rows = items.iter().map(|item| self.comparison(order, read_as, value, item));
         match wanted {
-            true => rows.collect::<Option<Vec<_>>>()?.into_iter().reduce(|one, other| one.or(other)),
-            false => rows.flatten().reduce(|one, other| one.and(other)),
+            true => rows.collect::<Option<Vec<_>>>()?.into_iter().reduce(ExprTrait::or),
+            false => rows.flatten().reduce(ExprTrait::and),
         }
     }
 

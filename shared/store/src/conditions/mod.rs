@@ -3,7 +3,9 @@
 
 mod attributes;
 mod columns;
+mod ids;
 mod logic;
 
 pub(crate) use columns::parent_is_missing;
+pub(crate) use ids::DemandedIds;
 pub(crate) use logic::Narrowing;

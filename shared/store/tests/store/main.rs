@@ -6,6 +6,7 @@
 
 mod support;
 
+mod condition_narrowing;
 mod costs;
 mod delete_span;
 mod deletion;

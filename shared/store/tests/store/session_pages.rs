@@ -20,7 +20,7 @@ async fn sessions_come_in_order_of_their_making_page_by_page(db: TestStore) {
         for (order, expected) in [(Order::Ascending, "d b e a c"), (Order::Descending, "c a e b d")] {
             let (mut found, mut from) = (Vec::new(), None);
             loop {
-                let page = db.data().list_sessions(project, order, from, limit).await.unwrap();
+                let page = db.data().list_sessions(project, None, order, from, limit).await.unwrap();
                 assert!(page.items.len() <= limit);
                 found.extend(page.items.into_iter().map(|session| session.session_id));
                 from = page.next;

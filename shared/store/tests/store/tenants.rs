@@ -88,7 +88,7 @@ async fn no_read_answers_with_anothers_rows(db: TestStore) {
     let own = rows(data).await;
     let of_foreign_session = TraceList { sessions: Some(vec![foreign.session]), ..trace_list(own.project) };
     assert_eq!(every_trace(data, of_foreign_session).await, []);
-    let sessions = data.list_sessions(foreign.project, Order::Ascending, None, 10).await.unwrap();
+    let sessions = data.list_sessions(foreign.project, None, Order::Ascending, None, 10).await.unwrap();
     assert_eq!(sessions.items, []);
     let projects = data.list_projects(&ProjectList { limit: 10, ..ProjectList::default() }).await.unwrap();
     assert_eq!(projects.items.iter().map(|project| project.id).collect::<Vec<_>>(), [own.project]);

@@ -30,6 +30,7 @@ pub fn trace_list(project: ProjectId) -> TraceList {
         error: None,
         min_latency_ms: None,
         max_latency_ms: None,
+        condition: None,
     }
 }
 
@@ -94,7 +95,7 @@ pub async fn every_session(data: ScopedStore<'_>, project: ProjectId) -> Vec<Ses
     let mut sessions = Vec::new();
     let mut from = None;
     for _ in 0..MOST_PAGES {
-        let page = data.list_sessions(project, Order::Ascending, from, 2).await.unwrap();
+        let page = data.list_sessions(project, None, Order::Ascending, from, 2).await.unwrap();
         sessions.extend(page.items);
         from = page.next;
         if from.is_none() {
