@@ -89,7 +89,7 @@ fn literal() -> impl Strategy<Value = String> {
             "False"
         ])
         .prop_map(str::to_owned),
-        select(texts).prop_map(|literal| text(literal)),
+        select(texts).prop_map(text),
         select(vec![text(&long("1")), text(&long("2")), text(&long(""))]),
         select(vec![text("2023-11-14T22:13:20Z"), text("2023-11-14T22:13:20.000003Z")]),
         (1..30_u64).prop_map(|number| text(&span_id(number).to_string())),
