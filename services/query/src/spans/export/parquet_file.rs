@@ -14,7 +14,7 @@ use super::frame::{TEXT_COLUMNS, batch, schema};
 /// A row group stays in memory until it is full; readers take one at a time. Notebooks read groups of this size as
 /// fast as larger ones.
 const GROUP_ROWS: usize = 50_000;
-const GROUP_BYTES: usize = 16 << 20;
+const GROUP_BYTES: usize = 8 << 20;
 
 /// The same as for trace blocks: higher levels take several times the time for a few percent.
 const LEVEL: i32 = 2;

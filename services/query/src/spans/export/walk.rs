@@ -11,9 +11,9 @@ use crate::responses::store_failed;
 
 /// Spans of the first page, before it is known how large they are; of the largest page.
 const FIRST_PAGE: usize = 32;
-const LARGEST_PAGE: usize = 512;
+const LARGEST_PAGE: usize = 256;
 /// What a page is to take, about: attributes as text, of which the decoded form takes some times more.
-const PAGE_BYTES: usize = 2 << 20;
+const PAGE_BYTES: usize = 1 << 20;
 
 /// Where an export is.
 pub(super) struct Walk {
