@@ -18,6 +18,10 @@ use super::super::listing::KIND_ATTRIBUTE;
 /// Columns of long texts.
 pub(super) const TEXT_COLUMNS: [&str; 6] = ["id", "trace_id", "span_id", "parent_id", "attributes", "events"];
 
+/// Columns in which the same few texts come again and again.
+pub(super) const REPEATED_COLUMNS: [&str; 8] =
+    ["name", "span_kind", "status_code", "status_message", "session_id", "user_id", "model_name", "provider"];
+
 /// Cells of one column for some spans, and the type that they have.
 enum Column {
     Text(fn(&StoredSpan) -> Option<String>),
