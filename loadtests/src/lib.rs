@@ -5,6 +5,7 @@
 
 pub mod agent_trace;
 pub mod disk_usage;
+pub mod export;
 pub mod load_phases;
 pub mod measure;
 pub mod otlp_client;

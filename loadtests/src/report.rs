@@ -183,6 +183,12 @@ fn rows(bennu: &Measurement, reference: Option<&Measurement>) -> Vec<Row> {
         row("  the same, p99 ms", |m| Some(m.pages.deep.p99_ms), &[]),
         row("1,000-span otlpv1 page, p50 ms", |m| Some(m.pages.otlp.p50_ms), &[]),
         row("1,000-span otlpv1 page, p99 ms", |m| Some(m.pages.otlp.p99_ms), &[]),
+        row("Parquet export of everything, spans/s", |m| m.export.map(|export| export.spans_per_s), &[]),
+        row(
+            "memory peak of the export, MB",
+            |m| m.export.map(|export| megabytes(export.peak_memory)),
+            &[Target::AtMost(200.0)],
+        ),
         row("reading everything back, spans/s", |m| Some(m.full_load.read_back_per_s), &[]),
     ]
 }

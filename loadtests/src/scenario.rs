@@ -8,6 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::disk_usage::allocated_bytes;
+use crate::export::{Export, export};
 use crate::load_phases::{FixedRate, FullLoad, fixed_rate, full_load, warm_up};
 use crate::measure::per;
 use crate::page_reads::{PageReads, read_pages};
@@ -40,6 +41,7 @@ pub struct Measurement {
     pub full_load: FullLoad,
     pub half_rate: Option<FixedRate>,
     pub pages: PageReads,
+    pub export: Option<Export>,
     pub peak_memory: u64,
     pub stop: StopAndRestart,
 }
@@ -95,11 +97,27 @@ impl Candidate<'_> {
         self.say("reading pages");
         let pages = read_pages(&reader)?;
         let peak_memory = memory.finish()?;
+        let stored = after_load * SPANS_PER_REQUEST + half_rate.map_or(0, |load| load.spans);
+        let export = match self.kind {
+            ServerKind::Bennu => {
+                self.say("exporting everything");
+                Some(export(&server, &reader, stored)?)
+            }
+            ServerKind::Reference => None,
+        };
 
         self.say("stopping and starting again");
-        let stored = after_load * SPANS_PER_REQUEST + half_rate.map_or(0, |load| load.spans);
         let stop = self.stop_and_restart(server, empty_disk, stored)?;
-        Ok(Measurement { start_to_ready_s, idle_memory, full_load, half_rate, pages, peak_memory, stop })
+        Ok(Measurement {
+            start_to_ready_s,
+            idle_memory,
+            full_load,
+            half_rate,
+            pages,
+            export,
+            peak_memory,
+            stop,
+        })
     }
 
     fn stop_and_restart(&self, server: ServerProcess, empty: u64, stored: usize) -> Result<StopAndRestart> {

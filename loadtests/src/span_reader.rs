@@ -15,6 +15,8 @@ use crate::trace_generator::SpanId;
 pub const LARGEST_PAGE: usize = 1_000;
 /// 1,000 spans of 3 KB are about 5 MB as JSON; anything near this bound is not a page.
 const PAGE_BYTES_LIMIT: u64 = 256 << 20;
+/// About ten times the file of a usual run.
+const FILE_BYTES_LIMIT: u64 = 4 << 30;
 
 /// Which rendering of a project's spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,11 +74,22 @@ impl SpanReader {
         if answer.status == StatusCode::NOT_FOUND { Ok(0) } else { Ok(answer.listed()?.data.len()) }
     }
 
+    /// All spans of the project as one Parquet file, and how long it took.
+    pub fn parquet_file(&self) -> Result<(Duration, Vec<u8>)> {
+        let answer = self.get_route("spans.parquet", &[], FILE_BYTES_LIMIT)?;
+        ensure!(answer.status == StatusCode::OK, "the export was answered with {}", answer.status);
+        Ok((answer.latency, answer.body))
+    }
+
     fn get(&self, listing: Listing, query: &[(&str, &str)]) -> Result<Answer> {
         let route = match listing {
             Listing::Spans => "spans",
             Listing::Otlp => "spans/otlpv1",
         };
+        self.get_route(route, query, PAGE_BYTES_LIMIT)
+    }
+
+    fn get_route(&self, route: &str, query: &[(&str, &str)], limit: u64) -> Result<Answer> {
         let mut request =
             self.agent.get(format!("{}/{route}", self.project_url)).query_pairs(query.iter().copied());
         if let Some(authorization) = &self.authorization {
@@ -84,7 +97,7 @@ impl SpanReader {
         }
         let begin = Instant::now();
         let mut response = request.call()?;
-        let body = response.body_mut().with_config().limit(PAGE_BYTES_LIMIT).read_to_vec()?;
+        let body = response.body_mut().with_config().limit(limit).read_to_vec()?;
         Ok(Answer { latency: begin.elapsed(), status: response.status(), body })
     }
 }
