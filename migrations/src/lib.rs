@@ -5,6 +5,8 @@ mod m0001_tenants_and_projects;
 mod m0002_traces;
 mod m0003_spans;
 mod m0004_text_ids_costs_and_running_spans;
+mod m0006_annotations;
+mod m0009_annotation_queue;
 mod statistics;
 
 use sea_orm_migration::MigrationTrait;
@@ -21,6 +23,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_traces::Migration),
             Box::new(m0003_spans::Migration),
             Box::new(m0004_text_ids_costs_and_running_spans::Migration),
+            Box::new(m0006_annotations::Migration),
+            Box::new(m0009_annotation_queue::Migration),
         ]
     }
 }

@@ -12,7 +12,7 @@ const ASSUME: &str = r#"
     INSERT INTO sqlite_stat1 (tbl, idx, stat)
     SELECT made.tbl_name, made.name, '1000000' || (
         SELECT group_concat(CASE
-            WHEN part.name IN ('tenant_id', 'project_id') THEN ' 1000000'
+            WHEN part.name IN ('tenant_id', 'project_id', 'target_kind') THEN ' 1000000'
             WHEN part.name IS NULL THEN ' 16384'
             WHEN kind."unique" AND part.seqno = (SELECT max(seqno) FROM pragma_index_info(made.name)) THEN ' 1'
             ELSE ' 10'

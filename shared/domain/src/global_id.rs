@@ -14,22 +14,32 @@ pub trait Node: Copy {
     fn row(self) -> i64;
 
     fn global_id(self) -> String {
-        general_purpose::STANDARD.encode(format!("{}:{}", Self::TYPE_NAME, self.row()))
+        write(Self::TYPE_NAME, self.row())
     }
 
     /// Reads a GlobalId of this type; `None` for other types and for text that is no GlobalId at all.
     fn from_global_id(text: &str) -> Option<Self> {
-        // Padding is required, surplus padding is tolerated.
-        let unpadded = text.trim_end_matches('=');
-        let needed = (4 - unpadded.len() % 4) % 4;
-        if text.len() - unpadded.len() < needed {
-            return None;
-        }
-        let decoded = UNPADDED.decode(unpadded).ok()?;
-        let (type_name, row) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-        (type_name == Self::TYPE_NAME).then_some(())?;
-        row.parse().ok().map(Self::from_row)
+        read(text, &[Self::TYPE_NAME]).map(Self::from_row)
     }
+}
+
+/// The GlobalId of a row whose type is known only at run time.
+pub fn write(type_name: &str, row: i64) -> String {
+    general_purpose::STANDARD.encode(format!("{type_name}:{row}"))
+}
+
+/// The row of a GlobalId of one of these types.
+pub fn read(text: &str, type_names: &[&str]) -> Option<i64> {
+    // Padding is required, surplus padding is tolerated.
+    let unpadded = text.trim_end_matches('=');
+    let needed = (4 - unpadded.len() % 4) % 4;
+    if text.len() - unpadded.len() < needed {
+        return None;
+    }
+    let decoded = UNPADDED.decode(unpadded).ok()?;
+    let (type_name, row) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    type_names.contains(&type_name).then_some(())?;
+    row.parse().ok()
 }
 
 const UNPADDED: GeneralPurpose = GeneralPurpose::new(

@@ -33,6 +33,14 @@ row_id!(
     SessionRowId
 );
 row_id!(
+    /// Row id of an annotation; the type name of its GlobalId follows its target.
+    AnnotationId
+);
+row_id!(
+    /// Row id of an annotation config; the type name of its GlobalId follows its kind.
+    AnnotationConfigId
+);
+row_id!(
     /// Row id of a trace block.
     BlockId
 );
@@ -131,6 +139,15 @@ otel_id!(
     SpanId,
     8
 );
+
+/// Lower-case hexadecimal text.
+pub fn encode_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // a String takes everything
+        text
+    })
+}
 
 /// Decodes hexadecimal text of any length.
 pub fn decode_hex(text: &str) -> Result<Vec<u8>, IdError> {

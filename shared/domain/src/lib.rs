@@ -1,5 +1,8 @@
 //! Pure types and rules of a trace store; no input or output happens here.
 
+pub mod annotation;
+pub mod annotation_config;
+pub mod annotation_job;
 pub mod attributes;
 pub mod cost;
 pub mod facets;

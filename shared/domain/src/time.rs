@@ -1,14 +1,22 @@
 //! Points in time as the API knows them: UTC with microseconds.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Timelike as _};
+use serde::{Deserialize, Serialize};
 
 /// Microseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// So much later; the end of time is never passed.
+    #[must_use]
+    pub fn after(self, pause: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// OTLP nanoseconds, rounded through seconds in a double as the reference server does, so that
     /// `…123456789` ns reads `.123457` and both servers show the same text.
     pub fn from_unix_nano(nanoseconds: u64) -> Self {

@@ -2,6 +2,9 @@
 //!
 //! `Store::scoped` is the one way to tenant-owned data; entities stay private to the crate.
 
+mod annotation_configs;
+mod annotation_queue;
+mod annotations;
 mod blocks;
 mod bulk;
 mod conditions;
@@ -25,6 +28,15 @@ mod traces;
 mod transaction;
 mod transfer;
 
+pub use annotation_configs::{Assignment, ConfigChange, StoredAnnotationConfig};
+pub use annotation_queue::{
+    AnnotationFailure, FailureSelection, ItemOutcome, JobKey, JobRow, NewJobRow, QueuedEnd, QueuedWrite,
+    Receipt,
+};
+pub use annotations::{
+    AnnotationDelete, AnnotationList, AnnotationOutcome, AnnotationSummary, AnnotationWrite, LabelCount,
+    StoredAnnotation, SummaryQuery,
+};
 pub use blocks::BlockPolicy;
 pub use bulk::{CommittedSpans, WriteReport};
 pub use connect::{ConnectOptions, DatabaseLocation};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bennu_domain::annotation::TargetKind;
 use bennu_domain::cost::Cost;
 use bennu_domain::filter::{self, Flavour, Needs, SessionFacts, Subject};
 use bennu_domain::ids::{ProjectId, SessionRowId, TraceId, TraceRowId};
@@ -151,12 +152,16 @@ impl ScopedStore<'_> {
             .order_by_asc(trace::Column::Id)
             .all(&self.store.read)
             .await?;
+        let mut annotations = HashMap::new();
+        if needs.session_annotations {
+            annotations = self.annotation_facts(TargetKind::Session, &[row.id]).await?;
+        }
         Ok(SessionFacts {
             session_id: row.session_id.clone(),
             start: Timestamp(row.start_time),
             end: Timestamp(row.end_time),
             traces: self.trace_facts(&traces, needs).await?,
-            annotations: Vec::new(),
+            annotations: annotations.remove(&row.id).unwrap_or_default(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use bennu_domain::annotation::TargetKind;
 use bennu_domain::cost::Cost;
 use bennu_domain::filter::{CostDetail, Cumulative, Needs, SpanContext, SpanFacts};
 use bennu_domain::ids::SpanId;
@@ -38,6 +39,17 @@ impl ScopedStore<'_> {
     ) -> Result<Vec<SpanFacts>, StoreError> {
         let parents = if needs.parents { self.stored_parents(rows).await? } else { HashSet::new() };
         let mut sums = if needs.cumulative { self.cumulative_of(rows).await? } else { HashMap::new() };
+        let mut annotations = HashMap::new();
+        if needs.span_annotations {
+            let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+            annotations = self.annotation_facts(TargetKind::Span, &ids).await?;
+        }
+        let mut of_traces = HashMap::new();
+        if needs.trace_annotations {
+            let traces: HashSet<i64> = rows.iter().map(|row| row.trace_row_id).collect();
+            let traces: Vec<i64> = traces.into_iter().collect();
+            of_traces = self.annotation_facts(TargetKind::Trace, &traces).await?;
+        }
         let facts = rows.iter().zip(spans).map(|(row, span)| {
             let tokens = span.token_counts();
             let cost = row.prompt_cost.zip(row.completion_cost);
@@ -48,7 +60,8 @@ impl ScopedStore<'_> {
                 cost_details: if needs.costs { CostDetail::of(tokens, cost) } else { Vec::new() },
                 cumulative: sums.remove(&(row.trace_row_id, span.span_id)).unwrap_or_default(),
                 parent_is_stored: span.parent_id.is_some_and(|id| parents.contains(&(row.trace_row_id, id))),
-                ..SpanContext::default()
+                annotations: annotations.remove(&row.id).unwrap_or_default(),
+                trace_annotations: of_traces.get(&row.trace_row_id).cloned().unwrap_or_default(),
             };
             SpanFacts { span, context }
         });

@@ -4,10 +4,10 @@ use bennu_access::TenantScope;
 use std::sync::Arc;
 
 use bennu_archive::Archive;
-use bennu_domain::time::Clock;
+use bennu_domain::time::{Clock, Timestamp};
 use bennu_migrations::{Migrator, MigratorTrait, assume_statistics};
 use sea_orm::{
-    ConnectionTrait as _, DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions,
+    ConnectionTrait, DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions,
     TransactionTrait as _,
 };
 
@@ -118,4 +118,16 @@ impl Store {
 pub struct ScopedStore<'a> {
     pub(crate) store: &'a Store,
     pub(crate) tenant: i64,
+}
+
+impl ScopedStore<'_> {
+    /// The time by the store's clock, which stamps what is received.
+    pub fn time(self) -> Timestamp {
+        Timestamp(self.store.now())
+    }
+}
+
+/// Rows are locked one by one on Postgres only; a writing transaction of SQLite has locked them all already.
+pub(crate) fn is_postgres(connection: &impl ConnectionTrait) -> bool {
+    connection.get_database_backend() == DbBackend::Postgres
 }

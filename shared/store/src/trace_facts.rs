@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use bennu_domain::annotation::TargetKind;
 use bennu_domain::attributes::Attributes;
 use bennu_domain::cost::Cost;
-use bennu_domain::filter::{CostDetail, Needs, SpanContext, SpanFacts, TraceFacts};
+use bennu_domain::filter::{self, CostDetail, Needs, SpanContext, SpanFacts, TraceFacts};
 use bennu_domain::ids::{SpanId, TraceId};
 use bennu_domain::kind::{SpanKind, StatusCode};
 use bennu_domain::span::{Span, TokenCounts};
@@ -34,6 +35,15 @@ impl ScopedStore<'_> {
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
         let mut spans = if needs.of_spans() { self.spans_of(&ids).await? } else { HashMap::new() };
         let mut roots = if needs.attributes { self.roots_of(&ids).await? } else { HashMap::new() };
+        let mut annotations = HashMap::new();
+        if needs.trace_annotations {
+            annotations = self.annotation_facts(TargetKind::Trace, &ids).await?;
+        }
+        let mut of_spans = HashMap::new();
+        if needs.span_annotations {
+            let spans: Vec<i64> = spans.values().flatten().map(|row| row.id).collect();
+            of_spans = self.annotation_facts(TargetKind::Span, &spans).await?;
+        }
         rows.iter()
             .map(|row| {
                 let trace = read_trace(row)?;
@@ -48,10 +58,10 @@ impl ScopedStore<'_> {
                     cost: trace.cost,
                     spans: spans
                         .remove(&row.id)
-                        .map(|spans| with_context(spans, trace.trace_id))
+                        .map(|spans| with_context(spans, trace.trace_id, &mut of_spans))
                         .unwrap_or_default(),
                     root: roots.remove(&row.id),
-                    annotations: Vec::new(),
+                    annotations: annotations.remove(&row.id).unwrap_or_default(),
                 })
             })
             .collect()
@@ -95,7 +105,11 @@ impl ScopedStore<'_> {
 }
 
 /// The spans of one trace as their rows tell them: without attributes and events.
-fn with_context(rows: Vec<span::Model>, trace_id: TraceId) -> Vec<SpanFacts> {
+fn with_context(
+    rows: Vec<span::Model>,
+    trace_id: TraceId,
+    annotations: &mut HashMap<i64, Vec<filter::Annotation>>,
+) -> Vec<SpanFacts> {
     let tree: Vec<TreeSpan> = rows.iter().filter_map(tree_span).collect();
     let stored: HashSet<SpanId> = tree.iter().map(|span| span.id).collect();
     let sums = cumulative(&tree);
@@ -113,6 +127,7 @@ fn with_context(rows: Vec<span::Model>, trace_id: TraceId) -> Vec<SpanFacts> {
                 parent_is_stored: place.parent.is_some_and(|parent| stored.contains(&parent)),
                 cost: cost.unwrap_or_default(),
                 cost_details: CostDetail::of(tokens, cost),
+                annotations: annotations.remove(&row.id).unwrap_or_default(),
                 ..SpanContext::default()
             };
             let texts = TextIds { trace: None, span: row.span_text, parent: row.parent_text };

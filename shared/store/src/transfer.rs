@@ -51,6 +51,7 @@ impl ScopedStore<'_> {
         }
         for some in ids.chunks(TRACES_A_STATEMENT) {
             self.move_rows(&transaction, some, destination).await?;
+            self.move_annotations(&transaction, some, sources[0], destination.0).await?;
         }
         transaction.commit().await?;
         Ok(Transfer::Done(ids.len()))

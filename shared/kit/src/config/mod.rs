@@ -1,5 +1,6 @@
 //! Configuration from environment variables: one table ([`SETTINGS`]) feeds the parser, `--help` and the README.
 
+mod annotations;
 mod broker_url;
 mod byte_size;
 mod database_url;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use annotations::AnnotationSettings;
 pub use broker_url::BrokerUrl;
 pub use database_url::DatabaseUrl;
 pub use ingest_roles::IngestRoles;
@@ -25,6 +27,7 @@ pub use settings::{SETTINGS, Setting, Shown, help_text, markdown_table};
 pub use variables::ConfigError;
 
 use byte_size::byte_size;
+use database_url::mask as masked;
 use variables::Variables;
 
 const KIB: u64 = 1024;
@@ -60,6 +63,7 @@ pub struct Config {
     pub ingest_batch_bytes: usize,
     /// A compressed trace block of at least this size goes to the object store.
     pub large_block_bytes: usize,
+    pub annotations: AnnotationSettings,
     /// Connections of the read pool.
     pub database_connections: u32,
     /// Time to finish work in hand after a signal.
@@ -99,6 +103,7 @@ impl Config {
             ingest_batch_spans: vars.read("BENNU_INGEST_BATCH_SPANS", |v| number(v, 1..=1_000_000))?,
             ingest_batch_bytes: vars.read("BENNU_INGEST_BATCH_BYTES", |v| byte_size(v, KIB..=GIB))?,
             large_block_bytes: vars.read("BENNU_LARGE_BLOCK_BYTES", |v| byte_size(v, 1..=GIB))?,
+            annotations: annotations::read(&vars)?,
             database_connections: vars.read("BENNU_DATABASE_CONNECTIONS", |v| number(v, 1..=1000))?,
             shutdown_grace: vars
                 .read("BENNU_SHUTDOWN_SECONDS", |v| number(v, 0..=3600).map(Duration::from_secs))?,

@@ -25,13 +25,20 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = has_json_type(request);
-        let body = web::Payload::from_request(request, payload).into_inner();
-        Box::pin(async move {
-            let body = body.map_err(|_| unreadable())?;
-            let bytes = body.to_bytes_limited(LARGEST_BODY).await;
-            let bytes = bytes.map_err(|_| too_large())?.map_err(|_| unreadable())?;
-            parse(&bytes, is_json).map(Self)
-        })
+        let body = read_body(request, payload);
+        Box::pin(async move { parse(&body.await?, is_json).map(Self) })
+    }
+}
+
+/// The bytes of a body of modest size.
+pub(super) fn read_body(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<web::Bytes, ApiError>> + use<> {
+    let body = web::Payload::from_request(request, payload).into_inner();
+    async move {
+        let bytes = body.map_err(|_| unreadable())?.to_bytes_limited(LARGEST_BODY).await;
+        bytes.map_err(|_| too_large())?.map_err(|_| unreadable())
     }
 }
 

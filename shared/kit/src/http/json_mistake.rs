@@ -80,6 +80,18 @@ impl de::Error for Mistake {
         Self::new("literal_error", format!("must be {expected}")).with(json!({ "expected": expected }))
     }
 
+    /// Numbers that may be sent as text, see [`super::LaxNumber`] and [`super::LaxInteger`].
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let whole = expected.to_string().contains("whole");
+        let kind = match unexpected {
+            Unexpected::Str(_) if whole => "int_parsing",
+            Unexpected::Str(_) => "float_parsing",
+            Unexpected::Float(_) => "int_from_float",
+            _ => "value_error",
+        };
+        Self::new(kind, format!("must be {expected}"))
+    }
+
     fn invalid_type(_: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         Self::new("value_error", format!("must be {expected}"))
     }

@@ -1,6 +1,7 @@
 //! HTTP as every service speaks it: errors, parameters, bodies, and what surrounds the routes.
 
 mod app;
+mod data_items;
 mod date_time;
 mod error;
 mod field_error;
@@ -9,6 +10,7 @@ mod json_body;
 mod json_list;
 mod json_mistake;
 mod json_reader;
+mod lax;
 mod listener;
 mod observe;
 mod outermost;
@@ -17,11 +19,13 @@ mod query_values;
 mod request_id;
 
 pub use app::{Frame, app, serve};
+pub use data_items::DataItems;
 pub use date_time::{parse_date_time, parse_zoned_date_time};
 pub use error::ApiError;
 pub use field_error::{FieldError, Loc};
 pub use health::IMITATED_VERSION;
 pub use json_body::{JsonBody, has_json_type};
 pub use json_list::JsonList;
+pub use lax::{LaxInteger, LaxNumber};
 pub use listener::{BindError, bind};
 pub use query_string::QueryString;

@@ -141,6 +141,23 @@ impl QueryString {
         self.last(name)
     }
 
+    /// A text that must have a character, if it is there at all.
+    pub fn filled_text(&mut self, name: &str) -> Option<String> {
+        let text = self.last(name)?;
+        if text.is_empty() { self.wrong(too_short(name)) } else { Some(text) }
+    }
+
+    /// As [`Self::texts`], each of at least one character.
+    pub fn filled_texts(&mut self, name: &str) -> Vec<String> {
+        let texts = self.texts(name);
+        if let Some(index) = texts.iter().position(String::is_empty) {
+            let mut error = too_short(name);
+            error.loc.push(index.into());
+            self.wrong::<()>(error);
+        }
+        texts
+    }
+
     /// All values of a repeatable parameter, in order.
     pub fn texts(&mut self, name: &str) -> Vec<String> {
         self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
@@ -159,6 +176,10 @@ impl QueryString {
         self.errors.push(error);
         None
     }
+}
+
+fn too_short(name: &str) -> FieldError {
+    FieldError::query(name, "string_too_short", "must not be empty", "").with(json!({ "min_length": 1 }))
 }
 
 /// `'a', 'b' or 'c'`
@@ -248,6 +269,20 @@ mod tests {
         let mut query = QueryString::parse("limit=99999999999999999999");
         assert_eq!(query.capped_limit(100, 1000), 1000);
         query.finish().unwrap();
+    }
+
+    #[test]
+    fn texts_that_must_be_filled_are() {
+        let mut query = QueryString::parse("a=x&b=&c=x&c=");
+        assert_eq!((query.filled_text("a"), query.filled_text("missing")), (Some("x".to_owned()), None));
+        assert_eq!(query.filled_text("b"), None);
+        query.filled_texts("c");
+        let errors = errors(query);
+        assert_eq!(
+            (&errors[0]["type"], &errors[0]["loc"]),
+            (&json!("string_too_short"), &json!(["query", "b"]))
+        );
+        assert_eq!(errors[1]["loc"], json!(["query", "c", 1]));
     }
 
     #[test]

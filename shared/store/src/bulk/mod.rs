@@ -13,6 +13,7 @@ mod rows;
 mod running;
 mod uncommon;
 
+pub(crate) use self::ids::reserve_ids;
 pub(crate) use self::row_set::{ColumnType, RowSet};
 
 use std::sync::Arc;

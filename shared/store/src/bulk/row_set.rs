@@ -19,6 +19,7 @@ pub(crate) enum ColumnType {
     Bytes,
     Text,
     Bool,
+    Double,
 }
 
 impl ColumnType {
@@ -28,6 +29,7 @@ impl ColumnType {
             Self::Bytes => ("bytea[]", ArrayType::Bytes),
             Self::Text => ("text[]", ArrayType::String),
             Self::Bool => ("boolean[]", ArrayType::Bool),
+            Self::Double => ("double precision[]", ArrayType::Double),
         }
     }
 }

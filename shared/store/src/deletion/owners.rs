@@ -3,6 +3,7 @@
 //! A writer holds the rows of the projects and sessions that it gives traces to. So once the owner's row is deleted, no
 //! further trace can join it, and it is enough to look whether one did just before; then it all begins again.
 
+use bennu_domain::annotation::TargetKind;
 use bennu_domain::ids::{ProjectId, SessionRowId};
 use bennu_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
@@ -30,6 +31,7 @@ impl ScopedStore<'_> {
                 transaction.rollback().await?;
                 continue;
             }
+            self.delete_annotations_of(&transaction, &[TargetKind::Session], &[id.0]).await?;
             transaction.commit().await?;
             self.store.forget_deleted_pages().await?;
             return Ok(deleted.rows_affected > 0);
@@ -87,6 +89,7 @@ impl ScopedStore<'_> {
                 transaction.rollback().await?;
                 continue;
             }
+            self.delete_annotations_of(&transaction, &[TargetKind::Session], &empty).await?;
             transaction.commit().await?;
             return self.store.forget_deleted_pages().await;
         }
@@ -114,6 +117,8 @@ impl ScopedStore<'_> {
                 transaction.rollback().await?;
                 continue;
             }
+            self.delete_annotations_of(&transaction, &[TargetKind::Session], &sessions).await?;
+            self.drop_assignments(&transaction, id).await?;
             transaction.commit().await?;
             self.store.forget_deleted_pages().await?;
             return Ok(deleted.rows_affected > 0);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bennu_domain::annotation::TargetKind;
 use bennu_domain::ids::SpanRowId;
 use bennu_domain::kind::StatusCode;
 use bytes::Bytes;
@@ -35,6 +36,8 @@ impl ScopedStore<'_> {
         } else {
             self.delete_trace_rows(&transaction, &[trace.id]).await?
         };
+        let kinds = [TargetKind::Span, TargetKind::Document];
+        self.delete_annotations_of(&transaction, &kinds, &[id.0]).await?;
         transaction.commit().await?;
         self.finish_delete(objects).await?;
         Ok(true)

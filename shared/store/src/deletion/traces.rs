@@ -1,9 +1,10 @@
 //! Whole traces are deleted, many at a time.
 
+use bennu_domain::annotation::TargetKind;
 use bennu_domain::ids::TraceRowId;
 use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _,
 };
 
@@ -68,10 +69,10 @@ impl ScopedStore<'_> {
         Ok(locked.into_tuple().all(transaction).await?)
     }
 
-    /// Deletes traces with their spans and blocks; answers the keys of their objects.
+    /// Deletes traces with their spans, blocks and annotations; answers the keys of their objects.
     pub(super) async fn delete_trace_rows(
         self,
-        transaction: &impl ConnectionTrait,
+        transaction: &WriteTransaction,
         ids: &[i64],
     ) -> Result<Vec<String>, StoreError> {
         if ids.is_empty() {
@@ -83,6 +84,14 @@ impl ScopedStore<'_> {
             .filter(trace_block::Column::TenantId.eq(self.tenant))
             .filter(trace_block::Column::TraceRowId.is_in(ids.iter().copied()))
             .filter(trace_block::Column::ObjectKey.is_not_null())
+            .into_tuple()
+            .all(transaction)
+            .await?;
+        let spans: Vec<i64> = span::Entity::find()
+            .select_only()
+            .column(span::Column::Id)
+            .filter(span::Column::TenantId.eq(self.tenant))
+            .filter(span::Column::TraceRowId.is_in(ids.iter().copied()))
             .into_tuple()
             .all(transaction)
             .await?;
@@ -101,6 +110,8 @@ impl ScopedStore<'_> {
             .filter(trace::Column::Id.is_in(ids.iter().copied()))
             .exec(transaction)
             .await?;
+        self.delete_annotations_of(transaction, &[TargetKind::Trace], ids).await?;
+        self.delete_annotations_of(transaction, &[TargetKind::Span, TargetKind::Document], &spans).await?;
         Ok(objects)
     }
 }

@@ -1,7 +1,10 @@
 //! Rows as sea-orm sees them; the schema itself is in the crate `migrations`.
 
+pub mod annotation;
+pub mod annotation_config;
 pub mod model_price;
 pub mod project;
+pub mod project_annotation_config;
 pub mod session;
 pub mod span;
 pub mod trace;

@@ -6,6 +6,10 @@
 
 mod support;
 
+mod annotation_configs;
+mod annotation_deletes;
+mod annotation_summaries;
+mod annotations;
 mod condition_narrowing;
 mod costs;
 mod delete_span;

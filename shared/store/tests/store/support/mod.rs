@@ -1,5 +1,6 @@
 //! A store for a test, on either engine, and ways to look at it from outside.
 
+mod annotate;
 mod everything;
 mod for_all;
 mod probe;
@@ -23,6 +24,10 @@ use bennu_testkit::databases::{self, SqliteFile};
 use bennu_testkit::otlp::{EPOCH_MICROS, RequestBuilder};
 use tempfile::TempDir;
 
+pub use annotate::{
+    annotate, annotation, annotation_list, every_annotation, identified, labels, of_document, of_session,
+    of_span, of_trace, received, refused, scored, walk_annotations,
+};
 pub use everything::everything;
 pub use for_all::for_all;
 pub use probe::TABLES;

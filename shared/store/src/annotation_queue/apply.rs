@@ -1,0 +1,84 @@
+//! Annotations of the queue are applied, and their receipts written, in one transaction: a job that comes again finds in
+//! the receipt what is done already, and does not do it twice.
+
+use bennu_domain::time::Timestamp;
+
+use super::failures::NewFailure;
+use super::receipts::{ItemOutcome, Receipts};
+use super::{QueuedEnd, QueuedWrite, no_target, out_of_bounds};
+use crate::annotations::{AnnotationOutcome, AnnotationWrite, storable};
+use crate::error::StoreError;
+use crate::store::ScopedStore;
+
+/// See `annotate`.
+const ATTEMPTS: usize = 5;
+
+impl ScopedStore<'_> {
+    /// Applies what can be; what waited for its target since before `patience_ends` fails. The ends are in order.
+    pub async fn apply_queued(
+        self,
+        items: &[QueuedWrite],
+        patience_ends: Timestamp,
+    ) -> Result<Vec<QueuedEnd>, StoreError> {
+        for _ in 0..ATTEMPTS {
+            match self.try_apply_queued(items, patience_ends).await {
+                Err(StoreError::LostRace) => {}
+                settled => return settled,
+            }
+        }
+        Err(StoreError::LostRace)
+    }
+
+    async fn try_apply_queued(
+        self,
+        items: &[QueuedWrite],
+        patience_ends: Timestamp,
+    ) -> Result<Vec<QueuedEnd>, StoreError> {
+        let writes = items
+            .iter()
+            .map(|item| AnnotationWrite { annotation: item.annotation.clone(), received: item.received });
+        let writes = storable(writes.collect());
+        let spans = self.know_spans(&writes).await?;
+        let transaction = self.store.begin().await?;
+        let mut receipts = Receipts::load(self, &transaction, items).await?;
+        let (mut ends, mut failures) = (vec![QueuedEnd::Settled; items.len()], Vec::new());
+        let left: Vec<usize> =
+            (0..items.len()).filter(|index| !receipts.is_settled(&items[*index])).collect();
+        let left_writes: Vec<AnnotationWrite> = left.iter().map(|index| writes[*index].clone()).collect();
+        let outcomes = self.apply(&transaction, &left_writes, &spans).await?;
+        for (index, outcome) in left.into_iter().zip(outcomes) {
+            let item = &items[index];
+            let target = &item.annotation.target;
+            let reason = match outcome {
+                AnnotationOutcome::Stored(id) => {
+                    receipts.settle(item, ItemOutcome::Applied(id));
+                    continue;
+                }
+                AnnotationOutcome::NoTarget if item.waits_since > patience_ends => {
+                    ends[index] = QueuedEnd::Waiting;
+                    continue;
+                }
+                AnnotationOutcome::NoTarget => no_target(target),
+                AnnotationOutcome::OutOfBounds(error) => out_of_bounds(target, error),
+            };
+            receipts.settle(item, ItemOutcome::Failed(reason.clone()));
+            failures.push(NewFailure { item, reason });
+        }
+        self.insert_failures(&transaction, &failures).await?;
+        receipts.write(self, &transaction).await?;
+        transaction.commit().await?;
+        Ok(ends)
+    }
+
+    /// An annotation that the database never takes is put aside with the reason.
+    pub async fn fail_queued(self, item: &QueuedWrite, reason: &str) -> Result<(), StoreError> {
+        let transaction = self.store.begin().await?;
+        let mut receipts = Receipts::load(self, &transaction, std::slice::from_ref(item)).await?;
+        if !receipts.is_settled(item) {
+            receipts.settle(item, ItemOutcome::Failed(reason.to_owned()));
+            self.insert_failures(&transaction, &[NewFailure { item, reason: reason.to_owned() }]).await?;
+            receipts.write(self, &transaction).await?;
+        }
+        transaction.commit().await
+    }
+}

@@ -1,0 +1,171 @@
+//! The table of the embedded queue. A claim moves the time at which a job is due behind the end of its lease, so that the
+//! jobs of a process that died come up again by themselves.
+
+use bennu_access::{SystemScope, TenantScope};
+use bennu_domain::ids::TenantId;
+use bennu_domain::time::Timestamp;
+use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
+
+use crate::bulk::{ColumnType, RowSet};
+use crate::error::StoreError;
+use crate::store::{ScopedStore, Store, is_postgres};
+
+use ColumnType::{BigInt, Text};
+
+/// A job to queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJobRow {
+    pub receipt: String,
+    pub items: usize,
+    pub payload: String,
+}
+
+/// Which job of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobKey {
+    tenant: i64,
+    id: i64,
+}
+
+impl JobKey {
+    fn values(self) -> [Value; 2] {
+        [self.tenant.into(), self.id.into()]
+    }
+}
+
+/// A job that was claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRow {
+    pub key: JobKey,
+    pub scope: TenantScope,
+    pub payload: String,
+}
+
+impl ScopedStore<'_> {
+    /// Queues jobs, all or none. `false` if the queue would then hold more than `capacity` of them.
+    pub async fn queue_jobs(self, jobs: &[NewJobRow], capacity: usize) -> Result<bool, StoreError> {
+        const COLUMNS: &[(&str, ColumnType)] = &[("receipt", Text), ("items", BigInt), ("payload", Text)];
+        let mut rows = RowSet::new(COLUMNS, jobs.len());
+        for job in jobs {
+            rows.push([job.receipt.as_str().into(), as_i64(job.items).into(), job.payload.as_str().into()]);
+        }
+        let transaction = self.store.begin().await?;
+        if count_jobs(&transaction, capacity).await?.saturating_add(jobs.len()) > capacity {
+            return Ok(false);
+        }
+        let sql = "INSERT INTO annotation_jobs (tenant_id, receipt, items, due_at, payload) \
+                   SELECT {0}, v.receipt, v.items, {1}, v.payload FROM v";
+        rows.execute(&transaction, sql, &[self.tenant.into(), self.store.now().into()]).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// How many annotations of a request are queued.
+    pub async fn queued_items(self, receipt: &str) -> Result<usize, StoreError> {
+        let sum = Statement::from_sql_and_values(
+            self.store.read.get_database_backend(),
+            "SELECT CAST(COALESCE(sum(items), 0) AS BIGINT) FROM annotation_jobs WHERE tenant_id = $1 AND receipt = $2",
+            [self.tenant.into(), receipt.into()],
+        );
+        let items: i64 = match self.store.read.query_one_raw(sum).await? {
+            Some(row) => row.try_get_by_index(0)?,
+            None => 0,
+        };
+        Ok(usize::try_from(items).unwrap_or_default())
+    }
+}
+
+impl Store {
+    /// Jobs in the queue, of all tenants.
+    pub async fn queued_jobs(&self) -> Result<usize, StoreError> {
+        count_jobs(&self.read, usize::MAX).await
+    }
+
+    /// Up to so many jobs that are due, of all tenants, longest due first; they are due again at `lease_ends`.
+    pub async fn claim_jobs(&self, most: usize, lease_ends: Timestamp) -> Result<Vec<JobRow>, StoreError> {
+        let transaction = self.begin().await?;
+        let skip = if is_postgres(&transaction) { "FOR UPDATE SKIP LOCKED" } else { "" };
+        let sql = format!(
+            "UPDATE annotation_jobs SET due_at = $1 WHERE (tenant_id, id) IN \
+             (SELECT tenant_id, id FROM annotation_jobs WHERE due_at <= $2 ORDER BY due_at, id LIMIT $3 {skip}) \
+             RETURNING tenant_id, id, payload"
+        );
+        let values: [Value; 3] = [lease_ends.0.into(), self.now().into(), as_i64(most).into()];
+        let statement = Statement::from_sql_and_values(transaction.get_database_backend(), sql, values);
+        let rows = transaction.query_all_raw(statement).await?;
+        transaction.commit().await?;
+        let mut jobs = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        jobs.sort_by_key(|job| job.key.id);
+        Ok(jobs)
+    }
+
+    /// Drops jobs that are done, and queues again what is left of others, with the time at which they are due.
+    pub async fn settle_jobs(
+        &self,
+        done: &[JobKey],
+        again: &[(JobKey, NewJobRow, Timestamp)],
+    ) -> Result<(), StoreError> {
+        const KEY: &[(&str, ColumnType)] = &[("tenant_id", BigInt), ("id", BigInt)];
+        const AGAIN: &[(&str, ColumnType)] = &[
+            ("tenant_id", BigInt),
+            ("id", BigInt),
+            ("items", BigInt),
+            ("due_at", BigInt),
+            ("payload", Text),
+        ];
+        let mut finished = RowSet::new(KEY, done.len());
+        done.iter().for_each(|key| finished.push(key.values()));
+        let mut left = RowSet::new(AGAIN, again.len());
+        for (key, job, due) in again {
+            let [tenant, id] = key.values();
+            left.push([tenant, id, as_i64(job.items).into(), due.0.into(), job.payload.as_str().into()]);
+        }
+        let transaction = self.begin().await?;
+        let sql = "DELETE FROM annotation_jobs WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM v)";
+        finished.execute(&transaction, sql, &[]).await?;
+        let sql = "UPDATE annotation_jobs SET items = v.items, due_at = v.due_at, payload = v.payload FROM v \
+                   WHERE annotation_jobs.tenant_id = v.tenant_id AND annotation_jobs.id = v.id";
+        left.execute(&transaction, sql, &[]).await?;
+        transaction.commit().await
+    }
+
+    /// When the next job is due, if there is any.
+    pub async fn next_job_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let next = Statement::from_string(
+            self.read.get_database_backend(),
+            "SELECT min(due_at) FROM annotation_jobs",
+        );
+        let due: Option<i64> = match self.read.query_one_raw(next).await? {
+            Some(row) => row.try_get_by_index(0)?,
+            None => None,
+        };
+        Ok(due.map(Timestamp))
+    }
+}
+
+/// Jobs in the queue, or `most` if there are more.
+async fn count_jobs(connection: &impl ConnectionTrait, most: usize) -> Result<usize, StoreError> {
+    let count = Statement::from_sql_and_values(
+        connection.get_database_backend(),
+        "SELECT count(*) FROM (SELECT 1 FROM annotation_jobs LIMIT $1) AS some",
+        [as_i64(most).into()],
+    );
+    let jobs: i64 = match connection.query_one_raw(count).await? {
+        Some(row) => row.try_get_by_index(0)?,
+        None => 0,
+    };
+    Ok(usize::try_from(jobs).unwrap_or_default())
+}
+
+fn read(row: &QueryResult) -> Result<JobRow, StoreError> {
+    let tenant = row.try_get_by_index(0)?;
+    Ok(JobRow {
+        key: JobKey { tenant, id: row.try_get_by_index(1)? },
+        scope: SystemScope::for_tenant(TenantId(tenant), "annotations of its queue"),
+        payload: row.try_get_by_index(2)?,
+    })
+}
+
+fn as_i64(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,194 @@
+//! Receipts: what became of every annotation of a request, for as long as receipts are kept.
+
+use std::collections::BTreeMap;
+
+use bennu_domain::annotation::TargetKind;
+use bennu_domain::annotation_job::ITEMS_A_JOB;
+use bennu_domain::ids::AnnotationId;
+use bennu_domain::time::Timestamp;
+use sea_orm::{ConnectionTrait, QueryResult, Value};
+use serde_json::Value as Json;
+
+use super::QueuedWrite;
+use crate::bulk::{ColumnType, RowSet};
+use crate::error::StoreError;
+use crate::store::{ScopedStore, Store};
+use crate::transaction::WriteTransaction;
+
+use ColumnType::{BigInt, Text};
+
+/// What became of one annotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ItemOutcome {
+    Waiting,
+    Applied(AnnotationId),
+    Failed(String),
+}
+
+/// What is known of a request; of parts that were not looked at yet there is nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub kind: TargetKind,
+    pub received: Timestamp,
+    /// Annotations of the request.
+    pub total: usize,
+    /// By place in the request.
+    pub items: BTreeMap<usize, ItemOutcome>,
+}
+
+/// Part of a receipt: [`ITEMS_A_JOB`] annotations.
+struct Part {
+    kind: i16,
+    total: usize,
+    received: Timestamp,
+    outcomes: Vec<ItemOutcome>,
+    changed: bool,
+}
+
+/// The parts of the receipts that some annotations belong to.
+pub(super) struct Receipts(BTreeMap<(String, usize), Part>);
+
+fn part_of(item: &QueuedWrite) -> (String, usize) {
+    (item.receipt.clone(), item.index / ITEMS_A_JOB)
+}
+
+impl Receipts {
+    pub async fn load(
+        scoped: ScopedStore<'_>,
+        transaction: &WriteTransaction,
+        items: &[QueuedWrite],
+    ) -> Result<Self, StoreError> {
+        let mut parts: BTreeMap<(String, usize), Part> = BTreeMap::new();
+        for item in items {
+            let kind = item.annotation.target.kind().code();
+            let (total, received) = (item.total, item.received);
+            let new = || Part { kind, total, received, outcomes: Vec::new(), changed: false };
+            parts.entry(part_of(item)).or_insert_with(new);
+        }
+        let mut rows = RowSet::new(&[("receipt", Text), ("part", BigInt)], parts.len());
+        parts.keys().for_each(|(receipt, part)| rows.push([receipt.as_str().into(), as_i64(*part).into()]));
+        let sql = "SELECT r.receipt, r.part, r.target_kind, r.total, r.received_at, r.outcomes FROM v \
+                   CROSS JOIN annotation_receipts r \
+                   WHERE r.tenant_id = {0} AND r.receipt = v.receipt AND r.part = v.part";
+        for (key, part) in rows.query(transaction, sql, &[scoped.tenant.into()], read_part).await? {
+            parts.insert(key, part);
+        }
+        Ok(Self(parts))
+    }
+
+    pub fn is_settled(&self, item: &QueuedWrite) -> bool {
+        let outcome = self.0.get(&part_of(item)).and_then(|part| part.outcomes.get(item.index % ITEMS_A_JOB));
+        outcome.is_some_and(|outcome| *outcome != ItemOutcome::Waiting)
+    }
+
+    pub fn settle(&mut self, item: &QueuedWrite, outcome: ItemOutcome) {
+        let Some(part) = self.0.get_mut(&part_of(item)) else { return };
+        let place = item.index % ITEMS_A_JOB;
+        if part.outcomes.len() <= place {
+            part.outcomes.resize(place + 1, ItemOutcome::Waiting);
+        }
+        part.outcomes[place] = outcome;
+        part.changed = true;
+    }
+
+    pub async fn write(
+        self,
+        scoped: ScopedStore<'_>,
+        transaction: &WriteTransaction,
+    ) -> Result<(), StoreError> {
+        const COLUMNS: &[(&str, ColumnType)] = &[
+            ("receipt", Text),
+            ("part", BigInt),
+            ("target_kind", BigInt),
+            ("total", BigInt),
+            ("received_at", BigInt),
+            ("outcomes", Text),
+        ];
+        let changed: Vec<_> = self.0.into_iter().filter(|(_, part)| part.changed).collect();
+        let mut rows = RowSet::new(COLUMNS, changed.len());
+        for ((receipt, number), part) in changed {
+            let kind: Value = i64::from(part.kind).into();
+            let outcomes = written(&part.outcomes).into();
+            let total = as_i64(part.total).into();
+            rows.push([receipt.into(), as_i64(number).into(), kind, total, part.received.0.into(), outcomes]);
+        }
+        let sql = "INSERT INTO annotation_receipts (tenant_id, receipt, part, target_kind, total, received_at, outcomes) \
+                   SELECT {0}, v.receipt, v.part, v.target_kind, v.total, v.received_at, v.outcomes FROM v WHERE true \
+                   ON CONFLICT (tenant_id, receipt, part) DO UPDATE SET outcomes = excluded.outcomes";
+        rows.execute(transaction, sql, &[scoped.tenant.into()]).await?;
+        Ok(())
+    }
+}
+
+impl ScopedStore<'_> {
+    /// `None` if nothing of the request was looked at yet, or it is too long ago.
+    pub async fn receipt(self, receipt: &str) -> Result<Option<Receipt>, StoreError> {
+        let mut rows = RowSet::new(&[("receipt", Text)], 1);
+        rows.push([receipt.into()]);
+        let sql = "SELECT r.receipt, r.part, r.target_kind, r.total, r.received_at, r.outcomes FROM v \
+                   CROSS JOIN annotation_receipts r WHERE r.tenant_id = {0} AND r.receipt = v.receipt";
+        let mut found: Option<Receipt> = None;
+        for ((_, number), part) in rows.query(&self.store.read, sql, &[self.tenant.into()], read_part).await?
+        {
+            let kind = TargetKind::from_code(part.kind).unwrap_or(TargetKind::Span);
+            let (received, total) = (part.received, part.total);
+            let receipt = found.get_or_insert(Receipt { kind, received, total, items: BTreeMap::new() });
+            let outcomes = part.outcomes.into_iter().enumerate();
+            receipt.items.extend(outcomes.map(|(place, outcome)| (number * ITEMS_A_JOB + place, outcome)));
+        }
+        Ok(found)
+    }
+}
+
+impl Store {
+    /// Drops the receipts of requests before this time, of all tenants; answers how many parts.
+    pub async fn forget_receipts(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let transaction = self.begin().await?;
+        let statement = sea_orm::Statement::from_sql_and_values(
+            transaction.get_database_backend(),
+            "DELETE FROM annotation_receipts WHERE received_at < $1",
+            [before.0.into()],
+        );
+        let deleted = transaction.execute_raw(statement).await?;
+        transaction.commit().await?;
+        Ok(deleted.rows_affected())
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // the shape that row sets ask for
+fn read_part(row: QueryResult) -> Result<((String, usize), Part), sea_orm::DbErr> {
+    let number: i64 = row.try_get_by_index(1)?;
+    let total: i64 = row.try_get_by_index(3)?;
+    let outcomes: String = row.try_get_by_index(5)?;
+    let part = Part {
+        kind: row.try_get_by_index(2)?,
+        total: usize::try_from(total).unwrap_or_default(),
+        received: Timestamp(row.try_get_by_index(4)?),
+        outcomes: read(&outcomes),
+        changed: false,
+    };
+    Ok(((row.try_get_by_index(0)?, usize::try_from(number).unwrap_or_default()), part))
+}
+
+fn written(outcomes: &[ItemOutcome]) -> String {
+    let outcome = |outcome: &ItemOutcome| match outcome {
+        ItemOutcome::Waiting => Json::Null,
+        ItemOutcome::Applied(id) => Json::from(id.0),
+        ItemOutcome::Failed(reason) => Json::from(reason.as_str()),
+    };
+    Json::Array(outcomes.iter().map(outcome).collect()).to_string()
+}
+
+fn read(outcomes: &str) -> Vec<ItemOutcome> {
+    let outcomes: Vec<Json> = serde_json::from_str(outcomes).unwrap_or_default();
+    let outcome = |outcome: Json| match outcome {
+        Json::Number(id) => ItemOutcome::Applied(AnnotationId(id.as_i64().unwrap_or_default())),
+        Json::String(reason) => ItemOutcome::Failed(reason),
+        _ => ItemOutcome::Waiting,
+    };
+    outcomes.into_iter().map(outcome).collect()
+}
+
+fn as_i64(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

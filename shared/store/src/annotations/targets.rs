@@ -1,0 +1,102 @@
+//! The rows of spans, traces and sessions that annotations are about.
+
+use std::collections::HashMap;
+
+use bennu_domain::annotation::{Target, TargetKind};
+use bennu_domain::ids::TraceId;
+use sea_orm::{QueryResult, Value};
+
+use super::AnnotationWrite;
+use super::known_spans::KnownSpans;
+use crate::bulk::{ColumnType, RowSet};
+use crate::error::StoreError;
+use crate::prepared::storable_session_id;
+use crate::store::{ScopedStore, is_postgres};
+use crate::transaction::WriteTransaction;
+
+/// Row and project of a target.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub row: i64,
+    pub project: i64,
+}
+
+/// Where targets of some kinds are found.
+struct Table {
+    kinds: &'static [TargetKind],
+    columns: &'static [(&'static str, ColumnType)],
+    sql: &'static str,
+    /// On Postgres. Traces and spans may move to another project, sessions may not.
+    hold: &'static str,
+    /// The keys under which a target may be.
+    keys: fn(&Target, &KnownSpans) -> Vec<Value>,
+}
+
+/// In the order in which everybody locks them.
+const TABLES: [Table; 3] = [
+    Table {
+        kinds: &[TargetKind::Trace],
+        columns: &[("n", ColumnType::BigInt), ("key", ColumnType::Bytes)],
+        sql: "SELECT v.n, t.id, t.project_id FROM v CROSS JOIN traces t \
+              WHERE t.tenant_id = {0} AND t.trace_id = v.key",
+        hold: "ORDER BY t.id FOR SHARE OF t",
+        keys: |target, _| TraceId::meant_by(target.id()).iter().map(|id| id.as_bytes().into()).collect(),
+    },
+    Table {
+        kinds: &[TargetKind::Session],
+        columns: &[("n", ColumnType::BigInt), ("key", ColumnType::Text)],
+        sql: "SELECT v.n, t.id, t.project_id FROM v CROSS JOIN sessions t \
+              WHERE t.tenant_id = {0} AND t.session_id = v.key",
+        hold: "ORDER BY t.id FOR KEY SHARE OF t",
+        keys: |target, _| vec![storable_session_id(target.id()).into()],
+    },
+    Table {
+        kinds: &[TargetKind::Span, TargetKind::Document],
+        columns: &[("n", ColumnType::BigInt), ("key", ColumnType::BigInt)],
+        sql: "SELECT v.n, t.id, t.project_id FROM v CROSS JOIN spans t \
+              WHERE t.tenant_id = {0} AND t.id = v.key",
+        hold: "ORDER BY t.id FOR SHARE OF t",
+        keys: |target, spans| spans.row(target.id()).map(Value::from).into_iter().collect(),
+    },
+];
+
+impl ScopedStore<'_> {
+    /// Where each target is; on Postgres it stays there until the commit.
+    pub(super) async fn hold_targets(
+        self,
+        transaction: &WriteTransaction,
+        writes: &[AnnotationWrite],
+        spans: &KnownSpans,
+    ) -> Result<Vec<Option<Place>>, StoreError> {
+        let mut places: Vec<Option<Place>> = vec![None; writes.len()];
+        for table in &TABLES {
+            let mut by_id: HashMap<&str, Vec<usize>> = HashMap::new();
+            for (index, write) in writes.iter().enumerate() {
+                let target = &write.annotation.target;
+                if table.kinds.contains(&target.kind()) {
+                    by_id.entry(target.id()).or_default().push(index);
+                }
+            }
+            let uses: Vec<Vec<usize>> = by_id.into_values().collect();
+            let mut rows = RowSet::new(table.columns, uses.len());
+            for (n, indexes) in (0_i64..).zip(&uses) {
+                for key in (table.keys)(&writes[indexes[0]].annotation.target, spans) {
+                    rows.push([n.into(), key]);
+                }
+            }
+            let hold = if is_postgres(transaction) { table.hold } else { "" };
+            let sql = format!("{} {hold}", table.sql);
+            for (n, place) in rows.query(transaction, &sql, &[self.tenant.into()], read_place).await? {
+                uses.get(n).into_iter().flatten().for_each(|index| places[*index] = Some(place));
+            }
+        }
+        Ok(places)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // the shape that row sets ask for
+fn read_place(row: QueryResult) -> Result<(usize, Place), sea_orm::DbErr> {
+    let n: i64 = row.try_get_by_index(0)?;
+    let place = Place { row: row.try_get_by_index(1)?, project: row.try_get_by_index(2)? };
+    Ok((usize::try_from(n).unwrap_or(usize::MAX), place))
+}
