@@ -7,9 +7,12 @@ use bennu_access::SystemScope;
 use bennu_archive::Archive;
 use bennu_domain::ids::TenantId;
 use bennu_domain::project::ProjectName;
-use bennu_domain::time::SystemClock;
+use bennu_domain::time::{Clock, SystemClock};
 use bennu_kit::config::{BrokerUrl, Config, DatabaseUrl, ObjectStoreUrl};
-use bennu_queue::{RabbitMq, RabbitMqOptions};
+use bennu_queue::{
+    AnnotationJobs, EmbeddedAnnotationJobs, JobLimits, RabbitMq, RabbitMqOptions, RedisAnnotationJobs,
+    RedisDurability,
+};
 use bennu_store::{BlockPolicy, ConnectOptions, DatabaseLocation, Store};
 
 /// The object store.
@@ -57,4 +60,22 @@ pub async fn connect_broker(
     };
     let connected = RabbitMq::connect(&options, name, archive).await;
     connected.with_context(|| format!("BENNU_BROKER_URL: cannot use {url}"))
+}
+
+/// The queue of annotations: Redis if there is a URL, else a table of the database.
+pub async fn open_annotation_jobs(config: &Config, store: &Store) -> anyhow::Result<Arc<dyn AnnotationJobs>> {
+    let settings = &config.annotations;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let limits = JobLimits { capacity: settings.queue_jobs, lease: settings.lease };
+    let Some(url) = &settings.redis_url else {
+        return Ok(Arc::new(EmbeddedAnnotationJobs::new(store.clone(), clock, limits)));
+    };
+    let durability = RedisDurability {
+        every_write_synced: settings.redis_syncs_every_write,
+        replicas: settings.redis_replicas,
+    };
+    // Names the process among those of other machines, where process ids are equal.
+    let consumer = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
+    let jobs = RedisAnnotationJobs::connect(url, &consumer, durability, limits, clock).await;
+    Ok(Arc::new(jobs.context("BENNU_ANNOTATION_QUEUE_URL")?))
 }

@@ -3,5 +3,5 @@
 mod backends;
 mod process;
 
-pub use backends::{connect_broker, open_archive, open_store};
+pub use backends::{connect_broker, open_annotation_jobs, open_archive, open_store};
 pub use process::{Process, run};

@@ -1,10 +1,15 @@
 //! Seams between services: what is handed over, and the promises that come with it.
 
+mod annotation_jobs;
 mod embedded;
 mod events;
 mod rabbitmq;
 mod span_broker;
 
+pub use annotation_jobs::{
+    AnnotationJobs, ClaimedJob, EmbeddedAnnotationJobs, JobEnd, JobId, JobLimits, JobsError,
+    RedisAnnotationJobs, RedisDurability, ReplayError, replay,
+};
 pub use embedded::{EmbeddedSpanBroker, embedded_span_broker};
 pub use events::{EmbeddedEvents, Event, Events, Subscription, What};
 pub use rabbitmq::{

@@ -29,6 +29,7 @@ const OPEN: Greeting =
 pub struct Stack {
     pub gateway: Server,
     pub query: Server,
+    pub annotation_worker: Server,
     pub receiver: Server,
     pub writer: Server,
     pub redis: Server,
@@ -58,6 +59,7 @@ impl Stack {
             ("BENNU_DATABASE_URL", database.as_str()),
             ("BENNU_BROKER_URL", &rabbitmq.variables[0].1),
             ("BENNU_OBJECT_STORE_URL", &object_url),
+            ("BENNU_ANNOTATION_QUEUE_URL", &redis.variables[0].1),
         ];
         shared.extend(settings);
         let with = |own: &[(&'static str, &'static str)]| [shared.as_slice(), own].concat();
@@ -65,6 +67,7 @@ impl Stack {
         let writer = service(programs, "bennu-ingest", &with(&[("BENNU_INGEST_ROLES", "writer")]))?;
         let receiver = service(programs, "bennu-ingest", &with(&[("BENNU_INGEST_ROLES", "receiver")]))?;
         let query = service(programs, "bennu-query", &with(&[]))?;
+        let annotation_worker = service(programs, "bennu-annotation-worker", &with(&[]))?;
         let gateway = gateway(&receiver, &query)?;
         let [(_, url), (_, grpc)] = gateway.variables.as_slice() else { unreachable!("see gateway()") };
         let grpc_port = grpc.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
@@ -73,6 +76,7 @@ impl Stack {
             grpc_port,
             gateway,
             query,
+            annotation_worker,
             receiver,
             writer,
             redis,

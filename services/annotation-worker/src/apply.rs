@@ -1,0 +1,110 @@
+//! One claimed set of jobs: applied tenant by tenant, and settled.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bennu_access::TenantScope;
+use bennu_domain::time::Timestamp;
+use bennu_queue::{ClaimedJob, JobEnd, JobsError};
+use bennu_store::{QueuedEnd, QueuedWrite, StoreError};
+
+use crate::applier::{ITEMS_A_TRANSACTION, Worker};
+
+/// Pauses before the second and later attempts of a transaction; together less than a lease.
+const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1)];
+
+/// Where an annotation is: number of its job, and of itself in the job.
+type Place = (usize, usize);
+
+/// Applies and settles the jobs. After an error they come up again.
+pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> Result<(), JobsError> {
+    let mut by_tenant: HashMap<TenantScope, Vec<(Place, QueuedWrite)>> = HashMap::new();
+    for (number, claimed) in claimed.iter().enumerate() {
+        let job = &claimed.job;
+        let items = job.items.iter().enumerate().map(|(place, item)| {
+            let write = QueuedWrite {
+                receipt: job.receipt.clone(),
+                total: job.total,
+                index: item.index,
+                annotation: item.annotation.clone(),
+                received: job.received,
+                waits_since: job.waits_since,
+            };
+            ((number, place), write)
+        });
+        by_tenant.entry(claimed.scope).or_default().extend(items);
+    }
+    let mut waiting: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (scope, items) in by_tenant {
+        let (places, writes): (Vec<Place>, Vec<QueuedWrite>) = items.into_iter().unzip();
+        let ends = apply_of_tenant(worker, &scope, &writes).await;
+        let ends = ends.map_err(|error| JobsError::Unavailable(error.to_string()))?;
+        for ((number, place), end) in places.into_iter().zip(ends) {
+            if end == QueuedEnd::Waiting {
+                waiting.entry(number).or_default().push(place);
+            }
+        }
+    }
+    let now = worker.clock.now();
+    let ended = claimed.into_iter().enumerate().map(|(number, claimed)| {
+        let end = match waiting.get(&number) {
+            None => JobEnd::Done,
+            Some(places) => later(&claimed, places, now),
+        };
+        (claimed, end)
+    });
+    worker.jobs.settle(ended.collect()).await
+}
+
+fn later(claimed: &ClaimedJob, places: &[usize], now: Timestamp) -> JobEnd {
+    let indexes: Vec<usize> =
+        places.iter().filter_map(|place| claimed.job.items.get(*place).map(|item| item.index)).collect();
+    let (job, pause) = claimed.job.clone().again(|index| indexes.contains(&index));
+    JobEnd::Again(job, now.after(pause))
+}
+
+/// A batch that can never be applied is halved until the annotations at fault stand alone; those fail.
+async fn apply_of_tenant(
+    worker: &Worker,
+    scope: &TenantScope,
+    writes: &[QueuedWrite],
+) -> Result<Vec<QueuedEnd>, StoreError> {
+    let mut ends = Vec::with_capacity(writes.len());
+    // The parts that are left, the last one next.
+    let mut parts: Vec<&[QueuedWrite]> = writes.chunks(ITEMS_A_TRANSACTION).rev().collect();
+    while let Some(part) = parts.pop() {
+        match apply_with_retries(worker, scope, part).await {
+            Ok(applied) => ends.extend(applied),
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => {
+                if let [item] = part {
+                    tracing::error!(%error, "an annotation can never be applied");
+                    worker.store.scoped(scope).fail_queued(item, &error.to_string()).await?;
+                    ends.push(QueuedEnd::Settled);
+                } else {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+            }
+        }
+    }
+    Ok(ends)
+}
+
+async fn apply_with_retries(
+    worker: &Worker,
+    scope: &TenantScope,
+    part: &[QueuedWrite],
+) -> Result<Vec<QueuedEnd>, StoreError> {
+    let patience = i64::try_from(worker.policy.patience.as_micros()).unwrap_or(i64::MAX);
+    let patience_ends = Timestamp(worker.clock.now().0.saturating_sub(patience));
+    let store = worker.store.scoped(scope);
+    for pause in PAUSES {
+        match store.apply_queued(part, patience_ends).await {
+            Err(error) if error.is_transient() => tracing::warn!(%error, "annotations are tried again"),
+            settled => return settled,
+        }
+        tokio::time::sleep(pause).await;
+    }
+    store.apply_queued(part, patience_ends).await
+}

@@ -1,0 +1,285 @@
+//! The worker: what it does with jobs, whatever happens in between.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy knows only functions marked as tests, not their helpers
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix::Arbiter;
+use async_trait::async_trait;
+use bennu_access::{SystemScope, TenantScope};
+use bennu_annotation_worker::{AnnotationApplier, ApplyPolicy};
+use bennu_archive::Archive;
+use bennu_domain::annotation::{Annotation, AnnotationSource, AnnotatorKind, Target, TargetKind, Verdict};
+use bennu_domain::annotation_job::AnnotationJob;
+use bennu_domain::cost::PriceBook;
+use bennu_domain::ids::TenantId;
+use bennu_domain::otlp::validate_request;
+use bennu_domain::time::{Clock as _, Timestamp};
+use bennu_kit::actor::Guardian;
+use bennu_kit::lifecycle::{Readiness, Shutdown};
+use bennu_queue::{AnnotationJobs, ClaimedJob, EmbeddedAnnotationJobs, JobEnd, JobLimits, JobsError, replay};
+use bennu_store::{
+    AnnotationList, BlockPolicy, ConnectOptions, DatabaseLocation, FailureSelection, ItemOutcome,
+    PreparedSpan, Store,
+};
+use bennu_testkit::clock::ManualClock;
+use bennu_testkit::databases::{self, SqliteFile};
+use bennu_testkit::otlp::{request, span, span_id};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_mins(10);
+const LEASE: Duration = Duration::from_secs(30);
+
+/// A store, its queue, and a clock that the test moves.
+struct Bench {
+    store: Store,
+    jobs: EmbeddedAnnotationJobs,
+    clock: ManualClock,
+    scope: TenantScope,
+    shutdown: Shutdown,
+    file: SqliteFile,
+    _archive: TempDir,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let clock = ManualClock::at(Timestamp(1_700_000_000_000_000));
+        let (file, archive) = (databases::sqlite(), tempfile::tempdir().unwrap());
+        let options = ConnectOptions { location: DatabaseLocation::SqliteFile(file.path()), connections: 4 };
+        let files = Archive::in_directory(archive.path()).unwrap();
+        let blocks = BlockPolicy { large_bytes: usize::MAX };
+        let store = Store::open(&options, files, blocks, Arc::new(clock.clone())).await.unwrap();
+        let limits = JobLimits { capacity: 1_000, lease: LEASE };
+        let jobs = EmbeddedAnnotationJobs::new(store.clone(), Arc::new(clock.clone()), limits);
+        let scope = SystemScope::for_tenant(TenantId::DEFAULT, "test");
+        Self { store, jobs, clock, scope, shutdown: Shutdown::new(), file, _archive: archive }
+    }
+
+    /// Starts a worker on a queue; it ends with the bench.
+    async fn work_on(&self, jobs: Arc<dyn AnnotationJobs>) -> Arbiter {
+        let arbiter = Arbiter::new();
+        let (store, clock, shutdown) = (self.store.clone(), self.clock.clone(), self.shutdown.clone());
+        let policy = ApplyPolicy { patience: PATIENCE, receipts: Duration::from_hours(24) };
+        let guardian = Guardian::new(Readiness::new(), self.shutdown.clone());
+        let worker = guardian.guard("worker", &arbiter.handle(), move || {
+            let clock = Arc::new(clock.clone());
+            AnnotationApplier::new(store.clone(), Arc::clone(&jobs), clock, policy, shutdown.clone())
+        });
+        assert!(worker.running().await);
+        arbiter
+    }
+
+    async fn work(&self) -> Arbiter {
+        self.work_on(Arc::new(self.jobs.clone())).await
+    }
+
+    async fn write(&self, spans: impl IntoIterator<Item = u64>) {
+        let spans = spans.into_iter().map(|id| span(1, id));
+        let bytes = request().project("p").spans(spans).bytes();
+        let prepared =
+            PreparedSpan::from_request(validate_request(bytes).unwrap().request, None, &PriceBook::default())
+                .unwrap();
+        let prepared = prepared.into_iter().map(Arc::new).collect();
+        self.store.scoped(&self.scope).write_spans(prepared).await.unwrap();
+    }
+
+    async fn queue(&self, receipt: &str, targets: &[Target]) {
+        let annotation = |target: &Target| Annotation {
+            target: target.clone(),
+            name: "n".to_owned(),
+            identifier: String::new(),
+            annotator: AnnotatorKind::Code,
+            source: AnnotationSource::Api,
+            user: None,
+            verdict: Verdict { label: Some(receipt.to_owned()), ..Verdict::default() },
+            metadata: "{}".to_owned(),
+        };
+        let annotations = targets.iter().map(annotation).collect();
+        let jobs = AnnotationJob::of_request(receipt, self.clock.now(), annotations);
+        self.jobs.enqueue(&self.scope, jobs).await.unwrap();
+    }
+
+    async fn labels(&self) -> Vec<String> {
+        let store = self.store.scoped(&self.scope);
+        let project = store.project_named("p").await.unwrap().unwrap().id;
+        let list = AnnotationList {
+            project,
+            kind: TargetKind::Span,
+            targets: None,
+            identifiers: None,
+            include_names: None,
+            exclude_names: Vec::new(),
+            annotator: None,
+            from: None,
+            limit: 10_000,
+        };
+        let page = store.list_annotations(&list).await.unwrap().unwrap();
+        page.items.into_iter().filter_map(|stored| stored.annotation.verdict.label).collect()
+    }
+
+    async fn outcomes(&self, receipt: &str) -> Vec<ItemOutcome> {
+        let receipt = self.store.scoped(&self.scope).receipt(receipt).await.unwrap();
+        receipt.map(|receipt| receipt.items.into_values().collect()).unwrap_or_default()
+    }
+
+    /// Until the queue is empty.
+    async fn drained(&self) {
+        eventually("an empty queue", async || self.jobs.depth().await.unwrap() == 0).await;
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.shutdown.fire(0);
+    }
+}
+
+async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
+    let polling = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), polling).await.unwrap_or_else(|_| panic!("no {what}"));
+}
+
+fn of_span(id: u64) -> Target {
+    Target::Span(span_id(id).to_string())
+}
+
+#[actix::test]
+async fn what_is_queued_is_applied() {
+    let bench = Bench::new().await;
+    bench.write(1..=3).await;
+    let _arbiter = bench.work().await;
+    bench.queue("r", &[of_span(1), of_span(2), of_span(3)]).await;
+    bench.drained().await;
+    assert_eq!(bench.labels().await, ["r", "r", "r"]);
+    assert_eq!(bench.outcomes("r").await.len(), 3);
+}
+
+#[actix::test]
+async fn a_late_span_is_waited_for_and_its_neighbours_are_not_held_up() {
+    let bench = Bench::new().await;
+    bench.write([1]).await;
+    let _arbiter = bench.work().await;
+    bench.queue("r", &[of_span(2), of_span(1)]).await;
+    eventually("neighbour", async || bench.labels().await.len() == 1).await;
+    let outcomes = bench.outcomes("r").await;
+    assert_eq!(outcomes[0], ItemOutcome::Waiting);
+    bench.write([2]).await;
+    eventually("late annotation", async || {
+        bench.clock.advance(Duration::from_secs(1));
+        bench.labels().await.len() == 2
+    })
+    .await;
+    bench.drained().await;
+}
+
+#[actix::test]
+async fn what_never_comes_fails_after_ten_minutes_and_can_be_replayed() {
+    let bench = Bench::new().await;
+    bench.write([1]).await;
+    let _arbiter = bench.work().await;
+    let received = bench.clock.now();
+    bench.queue("r", &[of_span(2), of_span(1), Target::Document(span_id(1).to_string(), 5)]).await;
+    eventually("end of the patience", async || {
+        bench.clock.advance(Duration::from_secs(30));
+        bench.jobs.depth().await.unwrap() == 0
+    })
+    .await;
+    assert!(bench.clock.now() > received.after(PATIENCE));
+    let store = bench.store.scoped(&bench.scope);
+    let failures = store.annotation_failures(&FailureSelection::All, None, 10).await.unwrap().items;
+    let reasons: Vec<(usize, &str)> =
+        failures.iter().map(|failure| (failure.index, failure.reason.as_str())).collect();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons.iter().any(|(index, reason)| *index == 0 && reason.contains("did not come in time")));
+    assert!(reasons.iter().any(|(index, reason)| *index == 2 && reason.contains("out of bounds")));
+    assert!(matches!(bench.outcomes("r").await[0], ItemOutcome::Failed(_)));
+
+    bench.write([2]).await;
+    let replayed = replay(store, &bench.scope, &bench.jobs, &FailureSelection::All, "again").await.unwrap();
+    assert_eq!(replayed, 2);
+    bench.drained().await;
+    assert_eq!(bench.labels().await.len(), 2);
+    let left = store.annotation_failures(&FailureSelection::All, None, 10).await.unwrap().items;
+    assert_eq!(left.len(), 1, "the document is as much out of bounds as before");
+    assert_eq!((left[0].receipt.as_str(), left[0].received), ("again", received));
+}
+
+#[actix::test]
+async fn one_that_the_database_refuses_fails_alone() {
+    let bench = Bench::new().await;
+    bench.write(1..=100).await;
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON annotations WHEN NEW.target_row_id = 50 \
+                  BEGIN SELECT RAISE(ABORT, 'refused'); END";
+    let url = format!("sqlite://{}", bench.file.path().display());
+    let raw = sea_orm::Database::connect(url).await.unwrap();
+    sea_orm::ConnectionTrait::execute_unprepared(&raw, refuse).await.unwrap();
+    let _arbiter = bench.work().await;
+    bench.queue("r", &(1..=100).map(of_span).collect::<Vec<_>>()).await;
+    bench.drained().await;
+    assert_eq!(bench.labels().await.len(), 99);
+    assert!(
+        matches!(&bench.outcomes("r").await[49], ItemOutcome::Failed(reason) if reason.contains("refused"))
+    );
+}
+
+/// A queue on which workers die after they applied a batch and before they say so.
+struct DeadlyQueue {
+    inner: EmbeddedAnnotationJobs,
+    deaths: AtomicUsize,
+}
+
+#[async_trait]
+impl AnnotationJobs for DeadlyQueue {
+    async fn enqueue(&self, scope: &TenantScope, jobs: Vec<AnnotationJob>) -> Result<(), JobsError> {
+        self.inner.enqueue(scope, jobs).await
+    }
+    async fn claim(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
+        self.inner.claim(most).await
+    }
+    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>) -> Result<(), JobsError> {
+        let alive = self.deaths.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        assert!(alive.is_err(), "the worker dies here");
+        self.inner.settle(ended).await
+    }
+    async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError> {
+        self.inner.queued_items(scope, receipt).await
+    }
+    async fn depth(&self) -> Result<usize, JobsError> {
+        self.inner.depth().await
+    }
+}
+
+/// What a reader did between the two lives of a batch stays done: a deleted annotation does not come back, and an older
+/// one does not return over a newer one.
+#[actix::test]
+async fn a_batch_whose_worker_died_after_it_is_not_applied_again() {
+    let bench = Bench::new().await;
+    bench.write(1..=2).await;
+    let deadly = DeadlyQueue { inner: bench.jobs.clone(), deaths: AtomicUsize::new(1) };
+    let _arbiter = bench.work_on(Arc::new(deadly)).await;
+    bench.queue("r", &[of_span(1), of_span(2)]).await;
+    eventually("applied batch", async || bench.labels().await.len() == 2).await;
+    let store = bench.store.scoped(&bench.scope);
+    let delete = bennu_store::AnnotationDelete {
+        project: store.project_named("p").await.unwrap().unwrap().id,
+        kind: TargetKind::Span,
+        name: None,
+        identifier: None,
+        annotator: None,
+        start: None,
+        end: None,
+    };
+    assert_eq!(store.delete_annotations(&delete).await.unwrap(), 2);
+    assert_eq!(bench.jobs.depth().await.unwrap(), 1, "nobody has settled it");
+    eventually("settled job", async || {
+        bench.clock.advance(LEASE);
+        bench.jobs.depth().await.unwrap() == 0
+    })
+    .await;
+    assert_eq!(bench.labels().await, Vec::<String>::new());
+}

@@ -1,0 +1,145 @@
+//! What every queue of annotations promises.
+
+use std::time::Duration;
+
+use bennu_domain::time::Clock as _;
+use bennu_queue::{ClaimedJob, JobEnd, JobsError};
+
+use crate::support::{CAPACITY, TestQueue, claim_by, request, tenant};
+
+/// Makes a test of each behaviour for each queue: `embedded::…` and `redis::…`.
+macro_rules! of_both_queues {
+    ($($behaviour:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $behaviour() {
+                super::$behaviour(crate::support::TestQueue::embedded().await).await;
+            })+
+        }
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $behaviour() {
+                super::$behaviour(crate::support::TestQueue::redis().await).await;
+            })+
+        }
+    };
+}
+
+of_both_queues!(
+    a_job_arrives_as_it_was_queued,
+    a_claimed_job_is_nobody_elses,
+    jobs_come_in_order_and_no_more_than_asked_for,
+    the_jobs_of_a_dead_worker_are_claimed_by_another,
+    what_is_left_of_a_job_comes_back_when_it_is_due,
+    a_job_that_is_settled_twice_is_settled_once,
+    a_full_queue_refuses_whole_requests,
+    queued_annotations_are_counted_by_receipt_and_tenant,
+    a_claim_of_an_empty_queue_returns_soon,
+);
+
+fn done(claimed: Vec<ClaimedJob>) -> Vec<(ClaimedJob, JobEnd)> {
+    claimed.into_iter().map(|claimed| (claimed, JobEnd::Done)).collect()
+}
+
+async fn a_job_arrives_as_it_was_queued(queue: TestQueue) {
+    let jobs = request("r", 3, &queue.clock);
+    queue.jobs.enqueue(&tenant(7), jobs.clone()).await.unwrap();
+    let claimed = queue.claim(10).await;
+    assert_eq!(claimed.iter().map(|claimed| claimed.job.clone()).collect::<Vec<_>>(), jobs);
+    assert_eq!(claimed[0].scope, tenant(7));
+    queue.jobs.settle(done(claimed)).await.unwrap();
+    assert_eq!(queue.jobs.depth().await.unwrap(), 0);
+}
+
+async fn a_claimed_job_is_nobody_elses(queue: TestQueue) {
+    queue.jobs.enqueue(&tenant(1), request("r", 1, &queue.clock)).await.unwrap();
+    assert_eq!(queue.claim(10).await.len(), 1);
+    assert!(queue.other_worker.claim(10).await.unwrap().is_empty());
+    assert_eq!(queue.jobs.depth().await.unwrap(), 1, "it is not done yet");
+}
+
+async fn jobs_come_in_order_and_no_more_than_asked_for(queue: TestQueue) {
+    for number in 0..5 {
+        queue.jobs.enqueue(&tenant(1), request(&number.to_string(), 1, &queue.clock)).await.unwrap();
+    }
+    let receipts = |claimed: &[ClaimedJob]| {
+        claimed.iter().map(|claimed| claimed.job.receipt.clone()).collect::<Vec<_>>().concat()
+    };
+    assert_eq!(receipts(&queue.claim(3).await), "012");
+    assert_eq!(receipts(&queue.claim(3).await), "34");
+}
+
+async fn the_jobs_of_a_dead_worker_are_claimed_by_another(queue: TestQueue) {
+    let jobs = request("r", 150, &queue.clock);
+    queue.jobs.enqueue(&tenant(1), jobs.clone()).await.unwrap();
+    assert_eq!(queue.claim(10).await.len(), 2);
+    queue.end_leases();
+    let mut claimed = Vec::new();
+    while claimed.len() < 2 {
+        claimed.extend(claim_by(&*queue.other_worker, 10).await);
+    }
+    claimed.sort_by_key(|claimed| claimed.job.items[0].index);
+    assert_eq!(claimed.iter().map(|claimed| claimed.job.clone()).collect::<Vec<_>>(), jobs);
+    queue.other_worker.settle(done(claimed)).await.unwrap();
+    assert_eq!(queue.jobs.depth().await.unwrap(), 0);
+}
+
+async fn what_is_left_of_a_job_comes_back_when_it_is_due(queue: TestQueue) {
+    queue.jobs.enqueue(&tenant(3), request("r", 10, &queue.clock)).await.unwrap();
+    let claimed = queue.claim(10).await.remove(0);
+    let (left, pause) = claimed.job.clone().again(|index| index >= 8);
+    let due = queue.clock.now().after(pause);
+    queue.jobs.settle(vec![(claimed, JobEnd::Again(left.clone(), due))]).await.unwrap();
+    assert!(queue.jobs.claim(10).await.unwrap().is_empty(), "it is not due yet");
+    assert_eq!(queue.jobs.depth().await.unwrap(), 1);
+    assert_eq!(queue.jobs.queued_items(&tenant(3), "r").await.unwrap(), 2);
+    queue.clock.advance(pause);
+    let again = queue.claim(10).await.remove(0);
+    assert_eq!((again.scope, &again.job), (tenant(3), &left));
+    queue.jobs.settle(vec![(again, JobEnd::Done)]).await.unwrap();
+    assert_eq!(queue.jobs.queued_items(&tenant(3), "r").await.unwrap(), 0);
+}
+
+async fn a_job_that_is_settled_twice_is_settled_once(queue: TestQueue) {
+    queue.jobs.enqueue(&tenant(1), request("r", 100, &queue.clock)).await.unwrap();
+    queue.jobs.enqueue(&tenant(1), request("r", 7, &queue.clock)).await.unwrap();
+    let slow = queue.claim(1).await;
+    queue.end_leases();
+    let mut claimed = Vec::new();
+    while claimed.len() < 2 {
+        claimed.extend(claim_by(&*queue.other_worker, 10).await);
+    }
+    claimed.retain(|claimed| claimed.job.items.len() == 100);
+    queue.other_worker.settle(done(claimed)).await.unwrap();
+    queue.jobs.settle(done(slow)).await.unwrap();
+    assert_eq!(queue.jobs.queued_items(&tenant(1), "r").await.unwrap(), 7);
+    assert_eq!(queue.jobs.depth().await.unwrap(), 1);
+}
+
+async fn a_full_queue_refuses_whole_requests(queue: TestQueue) {
+    queue.jobs.enqueue(&tenant(1), request("r", 100 * CAPACITY, &queue.clock)).await.unwrap();
+    let refused = queue.jobs.enqueue(&tenant(1), request("s", 101, &queue.clock)).await;
+    assert!(matches!(refused, Err(JobsError::Full)), "{refused:?}");
+    assert_eq!(queue.jobs.queued_items(&tenant(1), "s").await.unwrap(), 0);
+    let claimed = queue.claim(1).await;
+    queue.jobs.settle(done(claimed)).await.unwrap();
+    let refused = queue.jobs.enqueue(&tenant(1), request("s", 101, &queue.clock)).await;
+    assert!(matches!(refused, Err(JobsError::Full)), "there is room for one job, not for two");
+    queue.jobs.enqueue(&tenant(1), request("s", 100, &queue.clock)).await.unwrap();
+}
+
+async fn queued_annotations_are_counted_by_receipt_and_tenant(queue: TestQueue) {
+    queue.jobs.enqueue(&tenant(1), request("r", 250, &queue.clock)).await.unwrap();
+    queue.jobs.enqueue(&tenant(2), request("r", 5, &queue.clock)).await.unwrap();
+    queue.jobs.enqueue(&tenant(1), Vec::new()).await.unwrap();
+    let count =
+        async |scope: i64, receipt: &str| queue.jobs.queued_items(&tenant(scope), receipt).await.unwrap();
+    assert_eq!((count(1, "r").await, count(2, "r").await), (250, 5));
+    assert_eq!((count(1, "s").await, count(3, "r").await), (0, 0));
+    assert_eq!(queue.jobs.depth().await.unwrap(), 4);
+}
+
+async fn a_claim_of_an_empty_queue_returns_soon(queue: TestQueue) {
+    let claim = queue.jobs.claim(10);
+    assert!(tokio::time::timeout(Duration::from_secs(5), claim).await.unwrap().unwrap().is_empty());
+}

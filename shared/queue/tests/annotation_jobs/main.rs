@@ -1,0 +1,6 @@
+//! The queues of annotations behave alike: `make test`, or `with-servers --only redis cargo test -p bennu-queue`.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy knows only functions marked as tests, not their helpers
+
+mod conformance;
+mod redis;
+mod support;
