@@ -4,6 +4,7 @@
 //! request knows the ids of its spans, and the client reports exactly which requests were acknowledged.
 
 pub mod agent_trace;
+pub mod annotation_load;
 pub mod disk_usage;
 pub mod export;
 pub mod load_phases;

@@ -189,6 +189,18 @@ fn rows(bennu: &Measurement, reference: Option<&Measurement>) -> Vec<Row> {
             |m| m.export.map(|export| megabytes(export.peak_memory)),
             &[Target::AtMost(200.0)],
         ),
+        row(
+            "100 annotations, sync, p50 ms",
+            |m| Some(m.annotations.sync.p50_ms),
+            &[Target::RatioAtMost(0.1)],
+        ),
+        row("100 annotations, sync, p99 ms", |m| Some(m.annotations.sync.p99_ms), &[]),
+        row("100 annotations queued, p50 ms", |m| Some(m.annotations.queued.p50_ms), &[]),
+        row(
+            "queued annotations applied/s",
+            |m| Some(m.annotations.applied_per_s),
+            &[Target::AtLeast(10_000.0), Target::RatioAtLeast(50.0)],
+        ),
         row("reading everything back, spans/s", |m| Some(m.full_load.read_back_per_s), &[]),
     ]
 }

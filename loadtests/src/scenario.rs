@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::annotation_load::{AnnotationLoad, annotate};
 use crate::disk_usage::allocated_bytes;
 use crate::export::{Export, export};
 use crate::load_phases::{FixedRate, FullLoad, fixed_rate, full_load, warm_up};
@@ -20,6 +21,9 @@ use crate::trace_generator::{SPANS_PER_REQUEST, TraceGenerator, requests_for};
 pub const PROJECT: &str = "bench";
 /// Sent before anything is measured.
 const WARM_UP_REQUESTS: usize = 5;
+/// Annotations queued on Bennu; the reference takes seconds for each hundred.
+const QUEUED_ANNOTATIONS: usize = 100_000;
+const QUEUED_ON_THE_REFERENCE: usize = 2_000;
 /// Start-up work has ended by then and memory has settled.
 const IDLE_SETTLE: Duration = Duration::from_secs(3);
 
@@ -41,6 +45,7 @@ pub struct Measurement {
     pub full_load: FullLoad,
     pub half_rate: Option<FixedRate>,
     pub pages: PageReads,
+    pub annotations: AnnotationLoad,
     pub export: Option<Export>,
     pub peak_memory: u64,
     pub stop: StopAndRestart,
@@ -96,6 +101,12 @@ impl Candidate<'_> {
         };
         self.say("reading pages");
         let pages = read_pages(&reader)?;
+        self.say("annotating");
+        let queued = match self.kind {
+            ServerKind::Bennu => QUEUED_ANNOTATIONS,
+            ServerKind::Reference => QUEUED_ON_THE_REFERENCE,
+        };
+        let annotations = annotate(&server.endpoint(), &reader, PROJECT, queued)?;
         let peak_memory = memory.finish()?;
         let stored = after_load * SPANS_PER_REQUEST + half_rate.map_or(0, |load| load.spans);
         let export = match self.kind {
@@ -114,6 +125,7 @@ impl Candidate<'_> {
             full_load,
             half_rate,
             pages,
+            annotations,
             export,
             peak_memory,
             stop,

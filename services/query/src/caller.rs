@@ -19,6 +19,11 @@ impl Caller {
     pub fn store(&self) -> ScopedStore<'_> {
         self.store.scoped(&self.scope)
     }
+
+    /// For what carries the caller's tenant elsewhere.
+    pub fn scope(&self) -> &TenantScope {
+        &self.scope
+    }
 }
 
 impl FromRequest for Caller {

@@ -1,7 +1,9 @@
-//! The REST API: projects, spans, traces and sessions, read and deleted.
+//! The REST API: projects, spans, traces and sessions, read and deleted; annotations, in and out.
 
+mod annotations;
 mod caller;
 mod conditions;
+mod evaluations;
 mod frames;
 pub mod home;
 mod identifiers;
@@ -15,7 +17,8 @@ mod traces;
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi as _;
 
-/// Adds the routes; the application data holds a [`bennu_store::Store`].
+/// Adds the routes; the application data holds a [`bennu_store::Store`], and the queue of annotations as a
+/// `dyn` [`bennu_queue::AnnotationJobs`].
 pub fn routes(config: &mut ServiceConfig) {
     projects::routes(config);
     spans::routes(config);
@@ -23,6 +26,8 @@ pub fn routes(config: &mut ServiceConfig) {
     traces::routes(config);
     sessions::routes(config);
     models::routes(config);
+    annotations::routes(config);
+    evaluations::routes(config);
 }
 
 /// The part of the API document that this service serves.
@@ -33,5 +38,7 @@ pub fn api_doc() -> utoipa::openapi::OpenApi {
     document.merge(traces::ApiDoc::openapi());
     document.merge(sessions::ApiDoc::openapi());
     document.merge(models::ApiDoc::openapi());
+    document.merge(annotations::api_doc());
+    document.merge(evaluations::ApiDoc::openapi());
     document
 }

@@ -1,12 +1,13 @@
 //! `bennu-query`: the REST API over what the writers stored.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use anyhow::Context as _;
 use bennu_kit::config::{self, Config};
 use bennu_kit::http;
-use bennu_process::{Process, open_archive, open_store};
+use bennu_process::{Process, open_annotation_jobs, open_archive, open_store};
 use bennu_query::home::{self, HomePage};
 use clap::{Parser, Subcommand};
 
@@ -46,6 +47,7 @@ async fn serve(process: Process) -> anyhow::Result<()> {
     let listener = http::bind(&config.host, config.port).context("BENNU_PORT")?;
     let port = listener.local_addr()?.port();
     let store = open_store(config, open_archive(config)?).await?;
+    let jobs = open_annotation_jobs(config, &store).await?;
     let watching = process.watch_store(&store);
 
     process.announce("bennu-query", &[("HTTP", format!("http://localhost:{port}"))]);
@@ -54,6 +56,7 @@ async fn serve(process: Process) -> anyhow::Result<()> {
     let routes = move |config: &mut web::ServiceConfig| {
         config
             .app_data(data.clone())
+            .app_data(web::Data::from(Arc::clone(&jobs)))
             .configure(bennu_query::routes)
             .configure(home::routes(page.clone()))
             .service(web::resource("/openapi.json").get(api_document));

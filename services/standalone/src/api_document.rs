@@ -18,6 +18,8 @@ use utoipa::OpenApi;
         (name = "traces", description = "Traces out"),
         (name = "sessions", description = "Conversations of several traces"),
         (name = "models", description = "What language models cost"),
+        (name = "annotations", description = "Judgements about spans, traces, sessions and documents"),
+        (name = "annotation_configs", description = "How people are asked for annotations"),
     )
 )]
 struct Base;

@@ -1,12 +1,16 @@
 //! Starts the parts in order, runs them until a signal, and ends them in the opposite order.
 
+use std::sync::Arc;
+
 use actix_web::web;
 use anyhow::Context as _;
+use bennu_annotation_worker::Applying;
 use bennu_ingest::Ingest;
 use bennu_ingest::receive::{self, Receiver, serve_grpc};
 use bennu_kit::http;
-use bennu_process::{Process, open_archive, open_store};
+use bennu_process::{Process, open_annotation_jobs, open_archive, open_store};
 use bennu_query::home::{self, HomePage};
+use bennu_queue::AnnotationJobs;
 use bennu_store::Store;
 
 use crate::api_document;
@@ -25,18 +29,21 @@ pub async fn serve(process: Process) -> anyhow::Result<()> {
     let store = open_store(config, archive.clone()).await?;
     let ingest = Ingest::start(&process, archive, &store).await?;
     let receiver = ingest.receiver.clone().context("BENNU_INGEST_ROLES: expected receiver,writer here")?;
+    let jobs = open_annotation_jobs(config, &store).await?;
+    let applying = Applying::start(&process, &store, &jobs).await?;
     let watching = process.watch_store(&store);
     let grpc = tokio::spawn(serve_grpc(grpc_listener, receiver.clone(), process.shutdown.clone()));
 
     announce(&process, port, grpc_port);
     let page = web::Data::new(HomePage::new(config, env!("CARGO_PKG_VERSION"), grpc_port));
-    process.serve_http(listener, routes(store.clone(), receiver, page)).await?;
+    process.serve_http(listener, routes(store.clone(), receiver, jobs, page)).await?;
 
     // The receivers are gone: once the last broker is dropped, the consumer settles what it holds and ends.
     let ending = async {
         grpc.await??;
         watching.await?;
         ingest.end().await?;
+        applying.end().await;
         Ok(store.close().await?)
     };
     process.end(ending).await
@@ -45,12 +52,14 @@ pub async fn serve(process: Process) -> anyhow::Result<()> {
 fn routes(
     store: Store,
     receiver: Receiver,
+    jobs: Arc<dyn AnnotationJobs>,
     page: web::Data<HomePage>,
 ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
     move |config| {
         config
             .app_data(web::Data::new(store.clone()))
             .app_data(web::Data::new(receiver.clone()))
+            .app_data(web::Data::from(Arc::clone(&jobs)))
             .configure(receive::routes)
             .configure(bennu_query::routes)
             .configure(api_document::routes)

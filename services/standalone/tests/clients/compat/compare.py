@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from annotations import annotations
 from corpus import Batch, Corpus
 from json_spans import json_spans
 from reads import reads
@@ -33,7 +34,7 @@ def compare(reference: Side, bennu: Side, tag: str, report: Report) -> None:
     corpus = Corpus(tag)
     for batch in corpus.batches:
         send(batch, reference, bennu, report)
-    for questions in (reads, writes, json_spans):
+    for questions in (reads, writes, json_spans, annotations):
         for probe in questions(corpus):
             report.compare(probe, reference.ask(probe), bennu.ask(probe))
             if probe.witness is not None:

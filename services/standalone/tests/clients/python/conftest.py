@@ -14,6 +14,8 @@ import serving
 
 # The reference answers before it stores; ten seconds is twenty of its insert rounds.
 REFERENCE_PATIENCE_SECONDS = 10
+# What waits for a late span is looked at again after growing pauses, of a second at first.
+QUEUE_PATIENCE_SECONDS = 20
 
 for name in list(os.environ):
     # The clients read these too, and a test must not depend on who runs it.
@@ -95,6 +97,23 @@ def eventually(server):
             if time.monotonic() >= deadline:
                 raise AssertionError(f"not visible after the acknowledgement: {answer!r}")
             time.sleep(0.1)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def settled():
+    """Polls until `until` holds: for what is queued when it is acknowledged."""
+
+    def read(question, until=bool):
+        deadline = time.monotonic() + QUEUE_PATIENCE_SECONDS
+        while True:
+            answer = question()
+            if until(answer):
+                return answer
+            if time.monotonic() >= deadline:
+                raise AssertionError(f"not as it should be in {QUEUE_PATIENCE_SECONDS} s: {answer!r}")
+            time.sleep(0.05)
 
     return read
 

@@ -1,0 +1,216 @@
+//! `POST /v1/{span,trace,session,document}_annotations`
+
+use actix_web::{HttpResponse, web};
+use bennu_domain::annotation::{Annotation, MAX_KEY_BYTES, NOTE_NAME, TargetKind};
+use bennu_kit::http::{ApiError, DataItems, FieldError, QueryString};
+use bennu_queue::AnnotationJobs;
+use bennu_store::{AnnotationOutcome, AnnotationWrite};
+use serde_json::{Value, json};
+
+use super::bodies::{
+    AnnotationData, InsertedAnnotation, SessionAnnotationData, SpanAnnotationData,
+    SpanDocumentAnnotationData, TraceAnnotationData,
+};
+use super::queued::{RECEIPT_HEADER, queue};
+use crate::caller::Caller;
+use crate::responses::{DataBody, store_failed};
+
+/// Ids named in one message.
+const MOST_NAMED: usize = 20;
+
+/// Annotates spans. An annotation of the same span, name and identifier is replaced.
+#[utoipa::path(
+    post, path = "/v1/span_annotations", operation_id = "annotateSpans", tag = "annotations",
+    params(("sync" = Option<bool>, Query, description = "Answer when the annotations are stored, with their ids")),
+    request_body = DataBody<Vec<SpanAnnotationData>>,
+    responses(
+        (
+            status = 200, body = DataBody<Vec<InsertedAnnotation>>,
+            description = "With `sync` the ids, in order; else an empty list, and a receipt in the header",
+            headers(("x-bennu-receipt" = String, description = "For `GET /v1/receipts/{receipt}`")),
+        ),
+        (status = 400, description = "The name `note`", body = String, content_type = "text/plain"),
+        (status = 404, description = "A span does not exist", body = String, content_type = "text/plain"),
+        (status = 422, body = String, content_type = "text/plain"),
+    )
+)]
+pub async fn annotate_spans(
+    caller: Caller,
+    jobs: web::Data<dyn AnnotationJobs>,
+    query: QueryString,
+    items: DataItems<SpanAnnotationData>,
+) -> Result<HttpResponse, ApiError> {
+    annotate(&caller, &jobs, query, items).await
+}
+
+/// Annotates traces. An annotation of the same trace, name and identifier is replaced.
+#[utoipa::path(
+    post, path = "/v1/trace_annotations", operation_id = "annotateTraces", tag = "annotations",
+    params(("sync" = Option<bool>, Query, description = "Answer when the annotations are stored, with their ids")),
+    request_body = DataBody<Vec<TraceAnnotationData>>,
+    responses(
+        (
+            status = 200, body = DataBody<Vec<InsertedAnnotation>>,
+            description = "With `sync` the ids, in order; else an empty list, and a receipt in the header",
+            headers(("x-bennu-receipt" = String, description = "For `GET /v1/receipts/{receipt}`")),
+        ),
+        (status = 400, description = "The name `note`", body = String, content_type = "text/plain"),
+        (status = 404, description = "A trace does not exist", body = String, content_type = "text/plain"),
+        (status = 422, body = String, content_type = "text/plain"),
+    )
+)]
+pub async fn annotate_traces(
+    caller: Caller,
+    jobs: web::Data<dyn AnnotationJobs>,
+    query: QueryString,
+    items: DataItems<TraceAnnotationData>,
+) -> Result<HttpResponse, ApiError> {
+    annotate(&caller, &jobs, query, items).await
+}
+
+/// Annotates sessions. An annotation of the same session, name and identifier is replaced.
+#[utoipa::path(
+    post, path = "/v1/session_annotations", operation_id = "annotateSessions", tag = "annotations",
+    params(("sync" = Option<bool>, Query, description = "Answer when the annotations are stored, with their ids")),
+    request_body = DataBody<Vec<SessionAnnotationData>>,
+    responses(
+        (
+            status = 200, body = DataBody<Vec<InsertedAnnotation>>,
+            description = "With `sync` the ids, in order; else an empty list, and a receipt in the header",
+            headers(("x-bennu-receipt" = String, description = "For `GET /v1/receipts/{receipt}`")),
+        ),
+        (status = 400, description = "The name `note`", body = String, content_type = "text/plain"),
+        (status = 404, description = "A session does not exist", body = String, content_type = "text/plain"),
+        (status = 422, body = String, content_type = "text/plain"),
+    )
+)]
+pub async fn annotate_sessions(
+    caller: Caller,
+    jobs: web::Data<dyn AnnotationJobs>,
+    query: QueryString,
+    items: DataItems<SessionAnnotationData>,
+) -> Result<HttpResponse, ApiError> {
+    annotate(&caller, &jobs, query, items).await
+}
+
+/// Annotates documents that spans retrieved. An annotation of the same document and name is replaced.
+#[utoipa::path(
+    post, path = "/v1/document_annotations", operation_id = "annotateSpanDocuments", tag = "annotations",
+    params(("sync" = Option<bool>, Query, description = "Answer when the annotations are stored, with their ids")),
+    request_body = DataBody<Vec<SpanDocumentAnnotationData>>,
+    responses(
+        (
+            status = 200, body = DataBody<Vec<InsertedAnnotation>>,
+            description = "With `sync` the ids, in order; else an empty list, and a receipt in the header",
+            headers(("x-bennu-receipt" = String, description = "For `GET /v1/receipts/{receipt}`")),
+        ),
+        (status = 404, description = "A span does not exist", body = String, content_type = "text/plain"),
+        (status = 422, description = "A position beyond the documents, or an identifier", body = String, content_type = "text/plain"),
+    )
+)]
+pub async fn annotate_documents(
+    caller: Caller,
+    jobs: web::Data<dyn AnnotationJobs>,
+    query: QueryString,
+    items: DataItems<SpanDocumentAnnotationData>,
+) -> Result<HttpResponse, ApiError> {
+    annotate(&caller, &jobs, query, items).await
+}
+
+async fn annotate<D: AnnotationData>(
+    caller: &Caller,
+    jobs: &web::Data<dyn AnnotationJobs>,
+    mut query: QueryString,
+    DataItems(items): DataItems<D>,
+) -> Result<HttpResponse, ApiError> {
+    let sync = query.boolean("sync").unwrap_or(false);
+    query.finish()?;
+    let annotations: Vec<Annotation> = items.into_iter().map(D::into_annotation).collect();
+    check(D::KIND, &annotations)?;
+    if sync {
+        let data = annotate_now(caller, D::KIND, annotations).await?;
+        return Ok(HttpResponse::Ok().json(DataBody { data }));
+    }
+    let mut response = HttpResponse::Ok();
+    if !annotations.is_empty() {
+        response.insert_header((RECEIPT_HEADER, queue(caller, &***jobs, annotations).await?));
+    }
+    Ok(response.json(DataBody { data: Vec::<InsertedAnnotation>::new() }))
+}
+
+/// Stores all annotations, or none and says why not.
+async fn annotate_now(
+    caller: &Caller,
+    kind: TargetKind,
+    annotations: Vec<Annotation>,
+) -> Result<Vec<InsertedAnnotation>, ApiError> {
+    let received = caller.store().time();
+    let targets: Vec<String> =
+        annotations.iter().map(|annotation| annotation.target.id().to_owned()).collect();
+    let writes = annotations.into_iter().map(|annotation| AnnotationWrite { annotation, received }).collect();
+    let outcomes = caller.store().annotate(writes).await.map_err(store_failed)?;
+    let mut stored = Vec::with_capacity(outcomes.len());
+    for (index, outcome) in outcomes.iter().enumerate() {
+        match outcome {
+            AnnotationOutcome::Stored(id) => stored.push(InsertedAnnotation::new(kind, *id)),
+            AnnotationOutcome::NoTarget => return Err(missing(kind, &targets, &outcomes)),
+            AnnotationOutcome::OutOfBounds(error) => {
+                let (position, span, last) = (error.position, &targets[index], error.last);
+                return Err(ApiError::Unprocessable(format!(
+                    "data[{index}]: document_position {position} is out of bounds, the last document of span {span} is {last}."
+                )));
+            }
+        }
+    }
+    Ok(stored)
+}
+
+/// Names the targets that do not exist, in order and each once.
+fn missing(kind: TargetKind, targets: &[String], outcomes: &[AnnotationOutcome]) -> ApiError {
+    let mut named: Vec<&str> = Vec::new();
+    let mut more = 0;
+    for (target, outcome) in targets.iter().zip(outcomes) {
+        if *outcome != AnnotationOutcome::NoTarget || named.contains(&target.as_str()) {
+            continue;
+        }
+        if named.len() < MOST_NAMED { named.push(target) } else { more += 1 }
+    }
+    let what = match kind {
+        TargetKind::Span | TargetKind::Document => "spans",
+        TargetKind::Trace => "traces",
+        TargetKind::Session => "sessions",
+    };
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    ApiError::NotFound(format!("There are no {what} {}{more}.", named.join(", ")))
+}
+
+/// What no annotation may say, whether its target exists or not.
+fn check(kind: TargetKind, annotations: &[Annotation]) -> Result<(), ApiError> {
+    let mut errors = Vec::new();
+    for (index, annotation) in annotations.iter().enumerate() {
+        if kind == TargetKind::Document {
+            let identifier = &annotation.identifier;
+            if !identifier.trim().is_empty() {
+                return Err(ApiError::Unprocessable(format!(
+                    "data[{index}]: annotations of documents have no identifier, {identifier:?} is none."
+                )));
+            }
+        } else if annotation.name == NOTE_NAME {
+            let notes = format!("/v1/{}_notes", kind.as_str());
+            return Err(ApiError::BadRequest(format!(
+                "data[{index}]: the name {NOTE_NAME:?} is reserved for notes, which POST {notes} takes."
+            )));
+        }
+        for (field, text) in [("name", &annotation.name), ("identifier", &annotation.identifier)] {
+            errors.extend(too_long(vec!["body".into(), "data".into(), index.into(), field.into()], text));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::Validation(errors)) }
+}
+
+/// Names and identifiers are keys, see [`MAX_KEY_BYTES`].
+pub(super) fn too_long(loc: Vec<bennu_kit::http::Loc>, text: &str) -> Option<FieldError> {
+    let rule = || format!("must have at most {MAX_KEY_BYTES} bytes");
+    let error = || FieldError::body(loc, "string_too_long", rule(), &Value::from(text));
+    (text.len() > MAX_KEY_BYTES).then(|| error().with(json!({ "max_length": MAX_KEY_BYTES })))
+}
