@@ -93,6 +93,12 @@ impl de::Error for Mistake {
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new("value_error", format!("must be {expected}"))
+        let expected = expected.to_string();
+        let kind = match expected.as_str() {
+            "a whole number" => "int_type",
+            "a number" => "float_type",
+            _ => "value_error",
+        };
+        Self::new(kind, format!("must be {expected}"))
     }
 }

@@ -196,8 +196,9 @@ def configs(asker: Asker) -> Iterator[Probe]:
         freeform | bounded | {"name": f"{name} threshold", "threshold": 7},
     ):
         yield Probe(label, "POST", path, body=body)
-    yield Probe(label, "GET", path)
-    yield Probe(label, "GET", path, (("limit", 1),), walk=True)
+    # A fresh server has one more, described in its own words.
+    yield Probe(label, "GET", path, only=name)
+    yield Probe(label, "GET", path, (("limit", 1),), walk=True, only=name)
     yield Probe(label, "GET", path, (("cursor", "x"),))
     for identifier in (name, "nobody's", "UHJvamVjdDox", "RnJlZWZvcm1Bbm5vdGF0aW9uQ29uZmlnOjk5OTk="):
         yield Probe(label, "GET", f"{path}/{identifier}")
