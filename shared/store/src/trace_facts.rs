@@ -126,7 +126,8 @@ fn with_context(
                 cumulative,
                 parent_is_stored: place.parent.is_some_and(|parent| stored.contains(&parent)),
                 cost: cost.unwrap_or_default(),
-                cost_details: CostDetail::of(tokens, cost),
+                // Rows do not tell whether a span without a price names a model.
+                cost_details: if cost.is_some() { CostDetail::of(tokens, cost) } else { Vec::new() },
                 annotations: annotations.remove(&row.id).unwrap_or_default(),
                 ..SpanContext::default()
             };

@@ -32,6 +32,8 @@ pub struct FrameQuery {
 /// A column under its label.
 pub struct Named {
     pub label: String,
+    /// Whether the client chose the label itself.
+    pub is_own_label: bool,
     pub projection: Projection,
 }
 
@@ -86,11 +88,9 @@ fn read_selected((label, key): (String, Value)) -> Result<Named, QueryError> {
 impl Named {
     fn read(label: String, key: &str) -> Result<Self, QueryError> {
         // Old clients know the ids under short names.
-        let label = match label.as_str() {
-            "span_id" | "trace_id" => format!("context.{label}"),
-            _ => label,
-        };
-        Ok(Self { label, projection: Projection::parse(key)? })
+        let is_own_label = !["span_id", "trace_id"].contains(&label.as_str());
+        let label = if is_own_label { label } else { format!("context.{label}") };
+        Ok(Self { label, is_own_label, projection: Projection::parse(key)? })
     }
 }
 

@@ -8,7 +8,7 @@ use bennu_domain::span::{Span, SpanEvent};
 use serde_json::{Map, Value, json};
 
 use super::frame::{Cell, Frame};
-use super::query::{FrameQuery, ListQuery};
+use super::query::{FrameQuery, ListQuery, Named};
 
 /// What every span has, in the order of the columns.
 const BASE_COLUMNS: [&str; 10] = [
@@ -41,7 +41,9 @@ impl FrameQuery {
     fn selected(&self, spans: &[SpanFacts]) -> Frame {
         let position = self.explode.as_ref().map(|explode| explode.position_name().to_owned());
         let mut frame = Frame::new([self.index.label.clone()].into_iter().chain(position));
-        let select = || self.select.iter().filter(|named| named.label != self.index.label);
+        // What the index shows already is no column too, unless it was asked for under its short name.
+        let shown = |named: &&Named| named.is_own_label && named.label == self.index.label;
+        let select = || self.select.iter().filter(|named| !shown(named));
         for named in select() {
             frame.place_of(&named.label);
         }

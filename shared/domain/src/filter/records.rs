@@ -180,7 +180,9 @@ fn span_field(SpanFacts { span, context }: &SpanFacts, field: Field) -> Value<'_
         Field::LatencyMs => latency(span.start, span.end),
         Field::StartTime => Value::Time(span.start),
         Field::EndTime => Value::Time(span.end),
-        Field::PromptTokens | Field::CompletionTokens | Field::TotalTokens => {
+        // The sum is 0 for spans that count no tokens, as it is for LLM spans that say nothing of theirs.
+        Field::TotalTokens => tokens(context.tokens.unwrap_or_default(), field),
+        Field::PromptTokens | Field::CompletionTokens => {
             context.tokens.map_or(Value::Null, |counts| tokens(counts, field))
         }
         Field::CumulativePromptTokens | Field::CumulativeCompletionTokens | Field::CumulativeTotalTokens => {

@@ -17,7 +17,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from annotations import annotations
+from conditions import conditions
 from corpus import Batch, Corpus
+from frames import frames
 from json_spans import json_spans
 from reads import reads
 from report import Report
@@ -34,7 +36,7 @@ def compare(reference: Side, bennu: Side, tag: str, report: Report) -> None:
     corpus = Corpus(tag)
     for batch in corpus.batches:
         send(batch, reference, bennu, report)
-    for questions in (reads, writes, json_spans, annotations):
+    for questions in (reads, conditions, frames, writes, json_spans, annotations):
         for probe in questions(corpus):
             report.compare(probe, reference.ask(probe), bennu.ask(probe))
             if probe.witness is not None:

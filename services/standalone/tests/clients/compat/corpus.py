@@ -1,5 +1,6 @@
 """What is sent to both servers: the same requests with the same ids, in the same order."""
 
+import json
 import random
 from dataclasses import dataclass, field
 
@@ -35,7 +36,8 @@ class Corpus:
         self.projects: list[str] = []
         # Projects whose answers differ on purpose, by their short name.
         self.peculiar: dict[str, str] = {}
-        for fill in (shaped, generated, conversations, families, crowded, late, routed, repeated, peculiar, doomed):
+        fills = (shaped, generated, conversations, families, crowded, late, routed, repeated, peculiar, doomed, asked)
+        for fill in fills:
             fill(self)
 
     def project(self, name: str) -> str:
@@ -306,3 +308,66 @@ def doomed(corpus: Corpus) -> None:
         spans += [root, child]
     corpus.send("doomed", spans, project)
     corpus.send("doomed project", [corpus.span("in the doomed project")], corpus.project("doomed-project"))
+
+
+def asked(corpus: Corpus) -> None:
+    """What conditions and data frames are asked of: traces of every shape, attributes of every type, some missing."""
+    spans = []
+    for number in range(14):
+        session = {"session.id": corpus.session(f"ask {number % 4}")} if number % 5 else {}
+        says = {"input.value": f"question {number}"} if number % 3 else {}
+        says |= {"output.value": f"Answer {number}"} if number % 2 else {}
+        user = {"user.id": f"u{number % 3}"} if number % 3 == 1 else {}
+        orphan = {"parent": corpus.new_id()} if number == 6 else {}
+        root = corpus.span(
+            f"ask {number}",
+            start=number * 2,
+            end=number * 2 + 1 + number % 3,
+            kind="CHAIN",
+            status=(None, "OK", "ERROR")[number % 3],
+            message="boom" if number % 3 == 2 else "",
+            pairs=session | says | user | typed(number),
+            **orphan,
+        )
+        spans.append(root)
+        for child in range(number % 4):
+            kind = ("LLM", "TOOL", None)[child]
+            tokens = {"llm.token_count.prompt": 5 * child + number, "llm.token_count.completion": number}
+            spans.append(
+                corpus.span(
+                    f"ask {number}.{child}",
+                    trace=otlp.hex_trace(root),
+                    parent=otlp.hex_id(root),
+                    start=number * 2 + 0.1,
+                    end=number * 2 + 0.1 + child * 0.6,
+                    kind=kind,
+                    status=("OK", "ERROR", None)[(child + number) % 3],
+                    pairs=typed(number + child) | (tokens if kind == "LLM" else {}),
+                )
+            )
+    documents = {
+        "input.value": "which?",
+        "retrieval.documents.0.document.content": "first",
+        "retrieval.documents.0.document.score": 0.75,
+        "retrieval.documents.0.document.metadata": '{"page": 1}',
+        "retrieval.documents.1.document.content": "second",
+        "retrieval.documents.1.document.id": "d2",
+    }
+    spans.append(corpus.span("retrieves", start=40, kind="RETRIEVER", pairs=documents))
+    corpus.send("asked", spans, corpus.project("ask"))
+
+
+def typed(number: int) -> dict:
+    """Attributes of every type, of which each span has some."""
+    all_of_them = {
+        "whole": number % 8,
+        "fraction": (number % 5) / 4,
+        "digits": str(number),
+        "text": ("blue", "Blue", "red", "", "ÄÖ it's 100%")[number % 5],
+        "flag": number % 2 == 0,
+        "tags": ["a", "b"] if number % 4 else ["c"],
+        "deep.er.key": "well",
+        "metadata": json.dumps({"k": number % 3, "o": {"p": [number]}}),
+        "big": 2**53 + 1,
+    }
+    return {key: value for place, (key, value) in enumerate(all_of_them.items()) if (number + place) % 4}

@@ -26,6 +26,20 @@ def shows(*texts: str) -> Callable[[Answer], bool]:
     return lambda answer: answer.status == 200 and all(text in json.dumps(answer.body) for text in texts)
 
 
+def selects(*names: str) -> Callable[[Answer], bool]:
+    """The frame has some of these spans at least, and no other."""
+
+    def promised(answer: Answer) -> bool:
+        found = {row["name"] for row in answer.body[0]["rows"]}
+        return bool(found) and all(name.startswith(names) for name in found)
+
+    return promised
+
+
+def column_type(column: str, of: str) -> Callable[[Answer], bool]:
+    return lambda answer: answer.body[0]["fields"][column][0] == of
+
+
 DELIBERATE: dict[str, Deliberate] = {
     "unknown path": Deliberate(
         "an unknown path is 404; the reference serves the page of its UI, or 405 to other methods than GET", status(404)
@@ -108,5 +122,28 @@ DELIBERATE: dict[str, Deliberate] = {
     "partial success": Deliberate(
         "rejected spans are named in the answer; the reference never says so",
         lambda answer: answer.status == 200 and answer.body == "content",
+    ),
+    "boolean as text": Deliberate(
+        "a boolean attribute read as text is true or false; the reference reads what its database makes of it, 1 or 0",
+        selects("ask"),
+    ),
+    "whole part": Deliberate("int() takes the whole part; on the reference it changes nothing", selects("ask")),
+    "remainder of fractions": Deliberate(
+        "fractions have remainders, as in Python; the reference cuts both sides to whole numbers", selects("ask")
+    ),
+    "exact whole numbers": Deliberate(
+        "whole numbers are compared exactly; the reference compares doubles", selects("ask", "retrieves")
+    ),
+    "sum of typed attributes": Deliberate(
+        "the sum of two token counts is a number; the reference puts their digits side by side", selects("ask 5.0")
+    ),
+    "order against nothing": Deliberate("nothing is less than None: 422; the reference fails with 500", status(422)),
+    "booleans selected": Deliberate(
+        "a selected boolean is a boolean, as it is in the frame of everything; the reference gives 1 and 0",
+        column_type("flag", "string"),
+    ),
+    "objects joined": Deliberate(
+        "objects are joined as JSON; the reference shows them as Python does",
+        lambda answer: '{"document": ' in answer.body[0]["rows"][0]["retrieval.documents"],
     ),
 }

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import grpc
 import httpx
+from tables import tables
 
 import otlp
 
@@ -139,6 +140,10 @@ class Side:
         if not reply.content and reply.status_code == 204:
             # An empty answer has no type worth comparing.
             headers["content-type"] = None
+        frames = tables(reply) if reply.status_code == 200 else None
+        if frames is not None:
+            headers["content-type"] = headers["content-type"].partition(";")[0]
+            return Answer(200, headers, frames)
         json_body = (headers["content-type"] or "").startswith("application/json") and reply.content
         if not json_body:
             return Answer(reply.status_code, headers, refusal(reply) or ("content" if reply.content else "empty"))
