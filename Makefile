@@ -42,11 +42,11 @@ unit: ## Run the Rust tests, with throw-away servers
 	target/debug/with-servers $(CARGO) test --workspace
 
 clients: ## Run the tests with the official clients, and those against the reference server
-	$(CARGO) build --package bennu-standalone
+	$(CARGO) build --workspace --bins
 	python3 $(CLIENTS) all
 
 compat: ## Compare the answers of Bennu with those of the reference server
-	$(CARGO) build --package bennu-standalone
+	$(CARGO) build --workspace --bins
 	python3 $(CLIENTS) compat
 
 bench: ## Measure Bennu and the reference server side by side (about five minutes)

@@ -103,9 +103,7 @@ async fn new_projects_and_sessions_are_made_once(db: TestStore) {
 }
 
 async fn stores_that_open_at_once_agree_on_the_schema(db: TestStore) {
-    for table in crate::support::TABLES.iter().chain(&["model_prices", "tenants", "seaql_migrations"]) {
-        db.execute(&format!("DROP TABLE {table}")).await;
-    }
+    db.drop_every_table().await;
     let stores = join_all((0..4).map(|_| db.another(NOTHING_IS_LARGE))).await;
     for (store, number) in stores.iter().zip(1..) {
         write(store.scoped(&scope()), request().span(span(number, 1))).await.unwrap();

@@ -30,7 +30,6 @@ pub use annotate::{
 };
 pub use everything::everything;
 pub use for_all::for_all;
-pub use probe::TABLES;
 pub use walk::{
     NO_SPANS, every_session, every_span, every_trace, matching, span_ids, span_list, trace_list, walk_spans,
 };

@@ -38,6 +38,23 @@ impl TestStore {
         connection.close().await.unwrap();
     }
 
+    /// As before the first start.
+    pub async fn drop_every_table(&self) {
+        let (names, cascade) = match &self.location {
+            DatabaseLocation::Postgres(_) => {
+                ("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'", "CASCADE")
+            }
+            _ => ("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", ""),
+        };
+        let connection = self.raw().await;
+        let names = Statement::from_string(connection.get_database_backend(), names);
+        for row in connection.query_all_raw(names).await.unwrap() {
+            let name: String = row.try_get("", "name").unwrap();
+            connection.execute_unprepared(&format!("DROP TABLE {name} {cascade}")).await.unwrap();
+        }
+        connection.close().await.unwrap();
+    }
+
     /// From now on the database refuses spans of this name, as it might data that nobody thought of.
     pub async fn refuse_spans_named(&self, name: &str) {
         self.execute(&match self.location {
