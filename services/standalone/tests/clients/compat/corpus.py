@@ -95,11 +95,13 @@ def shaped(corpus: Corpus) -> None:
         statuses.append(corpus.span(f"status: {name}"))
         statuses[-1].status.CopyFrom(status)
     corpus.send("statuses", statuses, corpus.project("statuses"))
-    times = []
+    times, unfinished = [], []
     for name, (start, end) in shapes.TIMES.items():
-        times.append(corpus.span(f"time: {name}"))
-        times[-1].start_time_unix_nano, times[-1].end_time_unix_nano = start, end
+        span = corpus.span(f"time: {name}")
+        span.start_time_unix_nano, span.end_time_unix_nano = start, end
+        (unfinished if start > end == 0 else times).append(span)
     corpus.send("times", times, corpus.project("times"))
+    corpus.send("unfinished spans", unfinished, corpus.peculiar_project("unfinished"))
 
 
 def generated(corpus: Corpus) -> None:

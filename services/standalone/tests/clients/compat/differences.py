@@ -106,6 +106,14 @@ DELIBERATE: dict[str, Deliberate] = {
         span_names("beside the digits", "digits of other scripts"),
     ),
     "digits traces": Deliberate("the span with odd digits has its trace", lambda answer: len(answer.body["data"]) == 2),
+    "unfinished traces": Deliberate(
+        "a span without an end counts with its start in the times of its trace; the reference lets the trace end in 1970",
+        lambda answer: all(trace["end_time"] == trace["start_time"] for trace in answer.body["data"]),
+    ),
+    "nested below own keys": Deliberate(
+        "objects below a key of the sender's own are nested; the reference keeps names of OpenInference dotted there",
+        shows('"name": "weather"'),
+    ),
     "ids": Deliberate(
         "ids of a wrong length are rejected by partial_success; the reference stores what has any length",
         span_names("beside the odd ids"),

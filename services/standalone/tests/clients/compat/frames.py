@@ -70,9 +70,10 @@ OPTIONS = [
 
 
 def frames(corpus: Corpus) -> Iterator[Probe]:
-    projects = [corpus.project(name) for name in ("ask", "gen-ai", "events", "filters", "kinds", "crowd")]
+    projects = [corpus.project(name) for name in ("ask", "events", "filters", "kinds", "crowd")]
     for project in projects:
         yield asked(project, [{}])
+    yield asked(corpus.project("gen-ai"), [{}], deliberate="nested below own keys")
     for query in QUERIES:
         yield asked(projects[0], [query])
     for options in OPTIONS:

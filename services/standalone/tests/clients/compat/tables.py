@@ -37,9 +37,24 @@ def of_arrow(content: bytes):
         with pyarrow.ipc.open_stream(source) as stream:
             table = stream.read_all()
         frame = table.to_pandas()
-        types = {field.name: str(field.type) for field in table.schema}
-        rows = [{name: str(value) for name, value in row.items()} for row in table.to_pylist()]
+        types = {field.name: str(in_order_of_names(field.type)) for field in table.schema}
+        rows = [{name: as_text(value) for name, value in row.items()} for row in table.to_pylist()]
         yield {"types": types, "index": list(frame.index.names), "rows": in_order(rows)}
+
+
+def in_order_of_names(of: pyarrow.DataType) -> pyarrow.DataType:
+    """The type with the members of its objects sorted: the reference has them in another order at every start."""
+    if pyarrow.types.is_list(of):
+        return pyarrow.list_(in_order_of_names(of.value_type))
+    if pyarrow.types.is_struct(of):
+        members = sorted(of, key=lambda member: member.name)
+        return pyarrow.struct([(member.name, in_order_of_names(member.type)) for member in members])
+    return of
+
+
+def as_text(value) -> str:
+    """Likewise for values; what JSON cannot say is written as Python does."""
+    return json.dumps(value, sort_keys=True, default=str) if isinstance(value, (dict, list)) else str(value)
 
 
 def in_order(rows: list[dict]) -> list[dict]:
