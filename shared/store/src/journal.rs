@@ -121,14 +121,18 @@ impl WriteAheadLog {
         }
         let all = self.committed.load(Ordering::SeqCst);
         let log = Arc::clone(&self);
-        let outcome = blocking(move || log.file.sync_data()).await?;
-        outcome.map_err(|error| {
+        blocking(move || log.sync_data()).await??;
+        *synced = all;
+        Ok(())
+    }
+
+    /// Marks the failure itself: whoever waits for it may be gone by then.
+    fn sync_data(&self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|error| {
             // Linux reports a failed write once and then forgets it: a second sync would succeed and prove nothing.
             self.broken.store(true, Ordering::SeqCst);
             StoreError::Journal(error)
-        })?;
-        *synced = all;
-        Ok(())
+        })
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -170,6 +174,21 @@ mod tests {
         let third = journal.committed();
         third.wait().await.unwrap();
         assert_eq!(*log.synced.lock().await, 3);
+    }
+
+    #[tokio::test]
+    async fn a_failed_sync_counts_though_nobody_waits_for_it() {
+        let journal = journal("/dev/full").await;
+        let waiting = tokio::spawn(journal.committed().wait());
+        tokio::task::yield_now().await; // the sync is under way
+        waiting.abort();
+        let _ = waiting.await;
+        let noticed = async {
+            while journal.check().is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), noticed).await.unwrap();
     }
 
     #[tokio::test]
