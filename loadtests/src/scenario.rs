@@ -1,4 +1,4 @@
-//! The same sequence of phases for either server: start, idle, warm up, full load, fixed rate, reads, stop.
+//! The same sequence of phases for either server: start, idle, warm up, full load, fixed rate, reads, restart, annotations, export.
 
 use std::path::Path;
 use std::thread;
@@ -101,14 +101,20 @@ impl Candidate<'_> {
         };
         self.say("reading pages");
         let pages = read_pages(&reader)?;
+        let stored = after_load * SPANS_PER_REQUEST + half_rate.map_or(0, |load| load.spans);
+        let loaded_memory = memory.finish()?;
+
+        // Before anything but spans is stored: the disk is counted for each span.
+        self.say("stopping and starting again");
+        let (stop, server) = self.stop_and_restart(server, empty_disk, stored)?;
+        let (reader, memory) = (SpanReader::new(&server.endpoint(), PROJECT), server.watch_memory());
         self.say("annotating");
         let queued = match self.kind {
             ServerKind::Bennu => QUEUED_ANNOTATIONS,
             ServerKind::Reference => QUEUED_ON_THE_REFERENCE,
         };
         let annotations = annotate(&server.endpoint(), &reader, PROJECT, queued)?;
-        let peak_memory = memory.finish()?;
-        let stored = after_load * SPANS_PER_REQUEST + half_rate.map_or(0, |load| load.spans);
+        let peak_memory = memory.finish()?.max(loaded_memory);
         let export = match self.kind {
             ServerKind::Bennu => {
                 self.say("exporting everything");
@@ -116,9 +122,7 @@ impl Candidate<'_> {
             }
             ServerKind::Reference => None,
         };
-
-        self.say("stopping and starting again");
-        let stop = self.stop_and_restart(server, empty_disk, stored)?;
+        server.stop()?;
         Ok(Measurement {
             start_to_ready_s,
             idle_memory,
@@ -132,18 +136,22 @@ impl Candidate<'_> {
         })
     }
 
-    fn stop_and_restart(&self, server: ServerProcess, empty: u64, stored: usize) -> Result<StopAndRestart> {
+    fn stop_and_restart(
+        &self,
+        server: ServerProcess,
+        empty: u64,
+        stored: usize,
+    ) -> Result<(StopAndRestart, ServerProcess)> {
         let running = self.disk()?;
         server.stop()?;
         let stopped = self.disk()?;
         let again = self.start()?;
-        let restart_to_ready_s = again.start_to_ready().as_secs_f64();
-        again.stop()?;
-        Ok(StopAndRestart {
+        let measured = StopAndRestart {
             disk_per_span_running: grown(empty, running, stored),
             disk_per_span_stopped: grown(empty, stopped, stored),
-            restart_to_ready_s,
-        })
+            restart_to_ready_s: again.start_to_ready().as_secs_f64(),
+        };
+        Ok((measured, again))
     }
 
     fn start(&self) -> Result<ServerProcess> {
