@@ -6,6 +6,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = [
         "bennu/v1/evaluation.proto",
         "bennu/v1/event.proto",
+        "bennu/v1/introspection.proto",
         "bennu/v1/span_envelope.proto",
         "bennu/v1/trace_block.proto",
     ];

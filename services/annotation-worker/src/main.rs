@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bennu_annotation_worker::Applying;
 use bennu_kit::config::{self, Config};
-use bennu_kit::http;
+use bennu_kit::http::{self, Access};
 use bennu_process::{Process, open_annotation_jobs, open_archive, open_store};
 use clap::{Parser, Subcommand};
 
@@ -71,7 +71,7 @@ async fn serve(process: Process) -> anyhow::Result<()> {
         async move { jobs.depth().await.map(|_| ()) }
     });
     process.announce("bennu-annotation-worker", &[("health", format!("http://localhost:{port}/readyz"))]);
-    process.serve_http(listener, |_| {}).await?;
+    process.serve_http(listener, Access::open(), |_| {}).await?;
     let ending = async {
         watching.await?;
         watching_queue.await?;

@@ -1,20 +1,22 @@
 //! Who calls a handler: an argument of this type opens the caller's tenant, and nothing else does.
 
 use std::future::{Ready, ready};
+use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
-use bennu_access::{Principal, TenantScope};
-use bennu_kit::http::ApiError;
+use bennu_access::{Read, Rule, TenantScope};
+use bennu_kit::http::{ApiError, Authorized};
 use bennu_store::{ScopedStore, Store};
 
-/// The verified caller with the store.
-pub struct Caller {
+/// The verified caller with the store, allowed what the rule names.
+pub struct Caller<R = Read> {
     scope: TenantScope,
     store: web::Data<Store>,
+    rule: PhantomData<R>,
 }
 
-impl Caller {
+impl<R> Caller<R> {
     /// The data that the caller may see.
     pub fn store(&self) -> ScopedStore<'_> {
         self.store.scoped(&self.scope)
@@ -26,14 +28,17 @@ impl Caller {
     }
 }
 
-impl FromRequest for Caller {
+impl<R: Rule> FromRequest for Caller<R> {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let authorized = Authorized::<R>::from_request(request, payload).into_inner();
         let missing = || ApiError::internal("the application data holds no store");
         let store = request.app_data::<web::Data<Store>>().cloned().ok_or_else(missing);
-        let scope = TenantScope::from(&Principal::of_open_deployment());
-        ready(store.map(|store| Self { scope, store }))
+        ready(
+            authorized
+                .and_then(|caller| Ok(Self { scope: caller.scope(), store: store?, rule: PhantomData })),
+        )
     }
 }

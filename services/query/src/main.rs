@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, web};
 use anyhow::Context as _;
 use bennu_kit::config::{self, Config};
 use bennu_kit::http;
-use bennu_process::{Process, open_annotation_jobs, open_archive, open_store};
+use bennu_process::{Process, connect_events, open_annotation_jobs, open_archive, open_store, remote_access};
 use bennu_query::home::{self, HomePage};
 use clap::{Parser, Subcommand};
 
@@ -46,7 +46,10 @@ async fn serve(process: Process) -> anyhow::Result<()> {
     config.require_shared_data()?;
     let listener = http::bind(&config.host, config.port).context("BENNU_PORT")?;
     let port = listener.local_addr()?.port();
-    let store = open_store(config, open_archive(config)?).await?;
+    let archive = open_archive(config)?;
+    let store = open_store(config, archive.clone()).await?;
+    let events = connect_events(&process, "bennu-query", archive).await?;
+    let access = remote_access(config, &events.events, &process.shutdown).await?;
     let jobs = open_annotation_jobs(config, &store).await?;
     let watching = process.watch_store(&store);
 
@@ -61,9 +64,10 @@ async fn serve(process: Process) -> anyhow::Result<()> {
             .configure(home::routes(page.clone()))
             .service(web::resource("/openapi.json").get(api_document));
     };
-    process.serve_http(listener, routes).await?;
+    process.serve_http(listener, access, routes).await?;
     let ending = async {
         watching.await?;
+        events.end().await?;
         Ok(store.close().await?)
     };
     process.end(ending).await

@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bennu_access::Write;
 use bennu_domain::cost::{
     ListPrice, ListPrices, ModelPrices, NamePattern, Override, Price, PriceBook, TokenPrices,
 };
@@ -227,7 +228,7 @@ async fn get_model(
     )
 )]
 async fn put_model(
-    caller: Caller,
+    caller: Caller<Write>,
     name: web::Path<String>,
     body: JsonBody<PutModelRequestBody>,
 ) -> Result<web::Json<DataBody<ModelBody>>, ApiError> {
@@ -249,7 +250,7 @@ async fn put_model(
         (status = 404, description = "No price of the tenant's own has this name", body = String, content_type = "text/plain"),
     )
 )]
-async fn delete_model(caller: Caller, name: web::Path<String>) -> Result<HttpResponse, ApiError> {
+async fn delete_model(caller: Caller<Write>, name: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let deleted = caller.store().delete_price(&name).await.map_err(store_failed)?;
     if deleted { Ok(no_content()) } else { Err(not_found("price of your own for model", &name)) }
 }

@@ -1,6 +1,7 @@
 //! `/v1/projects`
 
 use actix_web::{HttpResponse, web};
+use bennu_access::{Administer, Write};
 use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::ProjectId;
 use bennu_domain::project::ProjectName;
@@ -95,7 +96,7 @@ async fn list_projects(
     )
 )]
 async fn create_project(
-    caller: Caller,
+    caller: Caller<Write>,
     body: JsonBody<CreateProjectRequestBody>,
 ) -> Result<web::Json<DataBody<ProjectBody>>, ApiError> {
     let CreateProjectRequestBody { name, description } = body.0;
@@ -147,7 +148,7 @@ async fn get_project(
     )
 )]
 async fn update_project(
-    caller: Caller,
+    caller: Caller<Administer>,
     project: web::Path<String>,
     body: JsonBody<UpdateProjectRequestBody>,
 ) -> Result<web::Json<DataBody<ProjectBody>>, ApiError> {
@@ -170,7 +171,10 @@ async fn update_project(
         (status = 404, body = String, content_type = "text/plain"),
     )
 )]
-async fn delete_project(caller: Caller, project: web::Path<String>) -> Result<HttpResponse, ApiError> {
+async fn delete_project(
+    caller: Caller<Administer>,
+    project: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
     let found = find_project(caller.store(), &project).await?;
     if found.name == ProjectName::DEFAULT {
         return Err(ApiError::Forbidden("The default project cannot be deleted.".to_owned()));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use bennu_domain::cost::Cost;
 use bennu_kit::http::ApiError;
+pub use bennu_kit::http::{DataBody, PageBody};
 use bennu_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,20 +15,6 @@ pub const LARGEST_PAGE: usize = 10_000;
 
 /// A database that is overloaded or away is asked again after this time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// One page of a list.
-#[derive(Serialize, ToSchema)]
-pub struct PageBody<T> {
-    pub data: Vec<T>,
-    /// Where the next page begins; null on the last one.
-    pub next_cursor: Option<String>,
-}
-
-/// One thing.
-#[derive(Serialize, ToSchema)]
-pub struct DataBody<T> {
-    pub data: T,
-}
 
 /// What language models cost, in US dollars, as far as their prices are known.
 #[derive(Serialize, ToSchema)]

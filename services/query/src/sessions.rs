@@ -1,6 +1,7 @@
 //! `/v1/projects/{project}/sessions` and `/v1/sessions/{session}`
 
 use actix_web::{HttpResponse, web};
+use bennu_access::Write;
 use bennu_domain::filter::Flavour;
 use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::SessionRowId;
@@ -162,7 +163,10 @@ async fn get_session(
     params(("session_identifier" = String, Path, description = "GlobalId or session id")),
     responses((status = 204), (status = 404, body = String, content_type = "text/plain"))
 )]
-async fn delete_session(caller: Caller, identifier: web::Path<String>) -> Result<HttpResponse, ApiError> {
+async fn delete_session(
+    caller: Caller<Write>,
+    identifier: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
     let row = find_session(caller.store(), &identifier).await?;
     let deleted = caller.store().delete_session(row).await.map_err(store_failed)?;
     if deleted { Ok(no_content()) } else { Err(not_found("session", &identifier)) }
@@ -178,7 +182,7 @@ async fn delete_session(caller: Caller, identifier: web::Path<String>) -> Result
     )
 )]
 async fn delete_sessions(
-    caller: Caller,
+    caller: Caller<Write>,
     body: JsonBody<DeleteSessionsRequestBody>,
 ) -> Result<HttpResponse, ApiError> {
     let identifiers = body.0.session_identifiers;

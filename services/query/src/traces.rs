@@ -1,6 +1,7 @@
 //! `/v1/projects/{project}/traces` and `/v1/traces/{trace}`
 
 use actix_web::{HttpResponse, web};
+use bennu_access::Write;
 use bennu_domain::filter::Flavour;
 use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::SessionRowId;
@@ -210,7 +211,10 @@ async fn find_sessions(
     params(("trace_identifier" = String, Path, description = "GlobalId or OpenTelemetry trace id")),
     responses((status = 204), (status = 404, body = String, content_type = "text/plain"))
 )]
-async fn delete_trace(caller: Caller, identifier: web::Path<String>) -> Result<HttpResponse, ApiError> {
+async fn delete_trace(
+    caller: Caller<Write>,
+    identifier: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
     let row = find_trace(caller.store(), &identifier).await?;
     let deleted = caller.store().delete_trace(row).await.map_err(store_failed)?;
     if deleted { Ok(no_content()) } else { Err(not_found("trace", &identifier)) }
@@ -248,7 +252,7 @@ async fn export_trace(caller: Caller, identifier: web::Path<String>) -> Result<H
     )
 )]
 async fn delete_traces(
-    caller: Caller,
+    caller: Caller<Write>,
     project: web::Path<String>,
     mut query: QueryString,
 ) -> Result<HttpResponse, ApiError> {
@@ -291,7 +295,7 @@ struct TransferTracesData {
     )
 )]
 async fn transfer_traces(
-    caller: Caller,
+    caller: Caller<Write>,
     body: JsonBody<TransferTracesRequestBody>,
 ) -> Result<web::Json<DataBody<TransferTracesData>>, ApiError> {
     let TransferTracesRequestBody { trace_identifiers, destination_project_identifier } = body.0;

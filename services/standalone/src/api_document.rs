@@ -19,6 +19,11 @@ use utoipa::OpenApi;
         (name = "sessions", description = "Conversations of several traces"),
         (name = "models", description = "What language models cost"),
         (name = "annotations", description = "Judgements about spans, traces, sessions and documents"),
+        (name = "auth", description = "Logging in"),
+        (name = "users", description = "Who is calling, and the members of the tenant"),
+        (name = "api_keys", description = "What programs call with"),
+        (name = "tenants", description = "The tenants of a person, and invitations"),
+        (name = "platform", description = "The customers of the deployment, for those who run it"),
         (name = "annotation_configs", description = "How people are asked for annotations"),
     )
 )]
@@ -29,6 +34,7 @@ pub fn text() -> String {
     let mut document = Base::openapi();
     document.merge(receive::api_doc());
     document.merge(bennu_query::api_doc());
+    document.merge(bennu_auth::api_doc());
     document.to_pretty_json().unwrap_or_default()
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use actix_web::web;
 use anyhow::Context as _;
 use bennu_annotation_worker::Applying;
+use bennu_auth::{Auth, AuthState};
 use bennu_ingest::Ingest;
 use bennu_ingest::receive::{self, Receiver, serve_grpc};
 use bennu_kit::http;
-use bennu_process::{Process, open_annotation_jobs, open_archive, open_store};
+use bennu_process::{Process, access, open_annotation_jobs, open_archive, open_store};
 use bennu_query::home::{self, HomePage};
 use bennu_queue::AnnotationJobs;
 use bennu_store::Store;
@@ -30,18 +31,28 @@ pub async fn serve(process: Process) -> anyhow::Result<()> {
     let ingest = Ingest::start(&process, archive, &store).await?;
     let receiver = ingest.receiver.clone().context("BENNU_INGEST_ROLES: expected receiver,writer here")?;
     let jobs = open_annotation_jobs(config, &store).await?;
+    let auth = Auth::start(config, &store, Arc::clone(&ingest.events), &process.shutdown).await?;
     let applying = Applying::start(&process, &store, &jobs).await?;
     let watching = process.watch_store(&store);
-    let grpc = tokio::spawn(serve_grpc(grpc_listener, receiver.clone(), process.shutdown.clone()));
+    let grpc = tokio::spawn(serve_grpc(
+        grpc_listener,
+        receiver.clone(),
+        Arc::clone(&auth.lookup),
+        process.shutdown.clone(),
+    ));
 
     announce(&process, port, grpc_port);
     let page = web::Data::new(HomePage::new(config, env!("CARGO_PKG_VERSION"), grpc_port));
-    process.serve_http(listener, routes(store.clone(), receiver, jobs, page)).await?;
+    let access = access(config, Arc::clone(&auth.lookup));
+    process
+        .serve_http(listener, access, routes(store.clone(), receiver, jobs, auth.state.clone(), page))
+        .await?;
 
     // The receivers are gone: once the last broker is dropped, the consumer settles what it holds and ends.
     let ending = async {
         grpc.await??;
         watching.await?;
+        auth.end().await?;
         ingest.end().await?;
         applying.end().await;
         Ok(store.close().await?)
@@ -53,6 +64,7 @@ fn routes(
     store: Store,
     receiver: Receiver,
     jobs: Arc<dyn AnnotationJobs>,
+    auth: AuthState,
     page: web::Data<HomePage>,
 ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
     move |config| {
@@ -60,8 +72,10 @@ fn routes(
             .app_data(web::Data::new(store.clone()))
             .app_data(web::Data::new(receiver.clone()))
             .app_data(web::Data::from(Arc::clone(&jobs)))
+            .app_data(web::Data::new(auth.clone()))
             .configure(receive::routes)
             .configure(bennu_query::routes)
+            .configure(bennu_auth::routes(&auth))
             .configure(api_document::routes)
             .configure(home::routes(page.clone()));
     }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD as STANDARD_ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
 
-use crate::ids::{ProjectId, SessionRowId, SpanRowId, TraceRowId};
+use crate::ids::{ProjectId, SessionRowId, SpanRowId, TraceRowId, UserId};
 
 /// A row id that has a GlobalId.
 pub trait Node: Copy {
@@ -65,6 +65,7 @@ node!(ProjectId, "Project");
 node!(TraceRowId, "Trace");
 node!(SpanRowId, "Span");
 node!(SessionRowId, "ProjectSession");
+node!(UserId, "User");
 
 #[cfg(test)]
 mod tests {

@@ -41,6 +41,14 @@ row_id!(
     AnnotationConfigId
 );
 row_id!(
+    /// Row id of an account, shown as GlobalId `User:<id>`. A person has one in all tenants.
+    UserId
+);
+row_id!(
+    /// Row id of an API key; the type name of its GlobalId follows its owner.
+    ApiKeyId
+);
+row_id!(
     /// Row id of a trace block.
     BlockId
 );
@@ -48,6 +56,13 @@ row_id!(
 impl TenantId {
     /// The only tenant of a deployment that runs without authentication.
     pub const DEFAULT: Self = Self(1);
+}
+
+impl UserId {
+    /// The account that stands for the deployment itself; nobody can log in to it.
+    pub const SYSTEM: Self = Self(1);
+    /// The first administrator, who cannot be deleted.
+    pub const FIRST_ADMIN: Self = Self(2);
 }
 
 /// Why bytes or text are not an OpenTelemetry id.

@@ -1,5 +1,6 @@
 //! Pure types and rules of a trace store; no input or output happens here.
 
+pub mod account;
 pub mod annotation;
 pub mod annotation_config;
 pub mod annotation_job;

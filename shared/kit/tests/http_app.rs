@@ -10,7 +10,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::test::{self, TestRequest};
 use actix_web::web::{self, ServiceConfig};
 use bennu_kit::config::RootPath;
-use bennu_kit::http::{ApiError, Frame, IMITATED_VERSION, JsonBody, QueryString, app, bind, serve};
+use bennu_kit::http::{Access, ApiError, Frame, IMITATED_VERSION, JsonBody, QueryString, app, bind, serve};
 use bennu_kit::lifecycle::{Readiness, Shutdown};
 use bennu_kit::telemetry::Metrics;
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ impl Parts {
 
     fn frame(&self) -> Frame {
         let root_path = RootPath::parse(self.root_path).unwrap();
-        Frame::new(root_path, self.metrics.clone(), self.readiness.clone())
+        Frame::new(root_path, Access::open(), self.metrics.clone(), self.readiness.clone())
     }
 
     async fn answer(&self, request: TestRequest) -> Answer {

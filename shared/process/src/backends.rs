@@ -10,10 +10,13 @@ use bennu_domain::project::ProjectName;
 use bennu_domain::time::{Clock, SystemClock};
 use bennu_kit::config::{BrokerUrl, Config, DatabaseUrl, ObjectStoreUrl};
 use bennu_queue::{
-    AnnotationJobs, EmbeddedAnnotationJobs, JobLimits, RabbitMq, RabbitMqOptions, RedisAnnotationJobs,
-    RedisDurability,
+    AnnotationJobs, EmbeddedAnnotationJobs, EmbeddedEvents, Events, JobLimits, RabbitMq, RabbitMqOptions,
+    RedisAnnotationJobs, RedisDurability,
 };
 use bennu_store::{BlockPolicy, ConnectOptions, DatabaseLocation, Store};
+use tokio::task::JoinHandle;
+
+use crate::Process;
 
 /// The object store.
 pub fn open_archive(config: &Config) -> anyhow::Result<Archive> {
@@ -60,6 +63,38 @@ pub async fn connect_broker(
     };
     let connected = RabbitMq::connect(&options, name, archive).await;
     connected.with_context(|| format!("BENNU_BROKER_URL: cannot use {url}"))
+}
+
+/// News of other processes, and the broker that brings them if there is one.
+pub struct EventsConnection {
+    pub events: Arc<dyn Events>,
+    broker: Option<(RabbitMq, JoinHandle<()>)>,
+}
+
+/// Events by the broker that the configuration names; within the process when it names none.
+pub async fn connect_events(
+    process: &Process,
+    name: &str,
+    archive: Archive,
+) -> anyhow::Result<EventsConnection> {
+    let Some(url) = &process.config.broker else {
+        return Ok(EventsConnection { events: Arc::new(EmbeddedEvents::new()), broker: None });
+    };
+    let broker = connect_broker(&process.config, url, name, archive).await?;
+    let probe = broker.clone();
+    let watching = process.watch("broker", move || std::future::ready(probe.health()));
+    Ok(EventsConnection { events: Arc::new(broker.events()), broker: Some((broker, watching)) })
+}
+
+impl EventsConnection {
+    pub async fn end(self) -> anyhow::Result<()> {
+        drop(self.events);
+        if let Some((broker, watching)) = self.broker {
+            watching.await?;
+            broker.close().await;
+        }
+        Ok(())
+    }
 }
 
 /// The queue of annotations: Redis if there is a URL, else a table of the database.

@@ -1,7 +1,12 @@
 //! What the programs have in common: they open what the configuration names, run until a signal, and end in order.
 
+mod access;
 mod backends;
+pub mod introspection;
 mod process;
 
-pub use backends::{connect_broker, open_annotation_jobs, open_archive, open_store};
+pub use access::{access, keep_revoking, remote_access};
+pub use backends::{
+    EventsConnection, connect_broker, connect_events, open_annotation_jobs, open_archive, open_store,
+};
 pub use process::{Process, run};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::System;
 use actix_web::web::ServiceConfig;
 use bennu_kit::config::{Config, ConfigError, LogFormat};
-use bennu_kit::http::{self, Frame};
+use bennu_kit::http::{self, Access, Frame};
 use bennu_kit::lifecycle::{Readiness, Shutdown};
 use bennu_kit::telemetry::{Metrics, init_logging};
 use bennu_store::Store;
@@ -83,13 +83,15 @@ impl Process {
         }
     }
 
-    /// Serves HTTP until a signal.
+    /// Serves HTTP until a signal, to those whom `access` lets in.
     pub async fn serve_http(
         &self,
         listener: TcpListener,
+        access: Access,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> std::io::Result<()> {
-        let frame = Frame::new(self.config.root_path.clone(), self.metrics.clone(), self.readiness.clone());
+        let frame =
+            Frame::new(self.config.root_path.clone(), access, self.metrics.clone(), self.readiness.clone());
         let grace = self.config.shutdown_grace.saturating_sub(CLOSING_TIME);
         http::serve(listener, frame, routes, self.shutdown.clone(), grace).await
     }

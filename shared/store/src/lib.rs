@@ -2,6 +2,7 @@
 //!
 //! `Store::scoped` is the one way to tenant-owned data; entities stay private to the crate.
 
+mod accounts;
 mod annotation_configs;
 mod annotation_queue;
 mod annotations;
@@ -28,6 +29,11 @@ mod traces;
 mod transaction;
 mod transfer;
 
+pub use accounts::{
+    Accept, Account, AddMember, ApiKey, CreateTenant, Directory, Invitation, Invitee, KeyHolder, KeyOwner,
+    LogIn, Member, MemberChange, Membership, NewAccount, NewInvitation, NewLogIn, NewMember, NewStoredKey,
+    Rotation, Tenant,
+};
 pub use annotation_configs::{Assignment, ConfigChange, StoredAnnotationConfig};
 pub use annotation_queue::{
     AnnotationFailure, FailureSelection, ItemOutcome, JobKey, JobRow, NewJobRow, QueuedEnd, QueuedWrite,

@@ -1,11 +1,13 @@
 //! `bennu-ingest serve`.
 
+use std::sync::Arc;
+
 use actix_web::web;
 use anyhow::Context as _;
 use bennu_ingest::Ingest;
 use bennu_ingest::receive::{self, serve_grpc};
 use bennu_kit::http;
-use bennu_process::{Process, open_archive, open_store};
+use bennu_process::{Process, open_archive, open_store, remote_access};
 
 /// Runs until a signal.
 pub async fn serve(process: Process) -> anyhow::Result<()> {
@@ -17,12 +19,18 @@ pub async fn serve(process: Process) -> anyhow::Result<()> {
     let archive = open_archive(config)?;
     let store = open_store(config, archive.clone()).await?;
     let ingest = Ingest::start(&process, archive, &store).await?;
+    let access = remote_access(config, &ingest.events, &process.shutdown).await?;
     // Without the database receivers still take in what OTLP brings.
     let watching = roles.writer.then(|| process.watch_store(&store));
     let grpc = if let Some(receiver) = ingest.receiver.clone() {
         let listener = http::bind(&config.host, config.grpc_port).context("BENNU_GRPC_PORT")?;
         announced.push(("OTLP gRPC", format!("localhost:{}", listener.local_addr()?.port())));
-        Some(tokio::spawn(serve_grpc(listener, receiver, process.shutdown.clone())))
+        Some(tokio::spawn(serve_grpc(
+            listener,
+            receiver,
+            Arc::clone(access.lookup()),
+            process.shutdown.clone(),
+        )))
     } else {
         None
     };
@@ -36,7 +44,7 @@ pub async fn serve(process: Process) -> anyhow::Result<()> {
             config.app_data(web::Data::new(receiver.clone())).configure(receive::routes);
         }
     };
-    process.serve_http(listener, routes).await?;
+    process.serve_http(listener, access, routes).await?;
 
     // The receivers are gone: what is in hand can be settled.
     let ending = async {

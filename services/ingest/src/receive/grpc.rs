@@ -7,9 +7,11 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::TcpListener;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bennu_access::{Principal, TenantScope};
+use bennu_access::{CredentialError, CredentialLookup, Permission, Principal, TenantScope};
+use bennu_kit::http::bearer_token;
 use bennu_kit::lifecycle::Shutdown;
 use bennu_queue::PublishError;
 use bytes::{Buf as _, Bytes};
@@ -21,6 +23,7 @@ use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, En
 use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::{Code, Request, Response, Status};
 
+use super::http::own_project;
 use super::receiver::{ReceiveError, Receiver, RequestFormat};
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -29,11 +32,12 @@ const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Expor
 #[derive(Clone)]
 pub struct TraceService {
     receiver: Receiver,
+    callers: Arc<dyn CredentialLookup>,
 }
 
 impl TraceService {
-    pub fn new(receiver: Receiver) -> Self {
-        Self { receiver }
+    pub fn new(receiver: Receiver, callers: Arc<dyn CredentialLookup>) -> Self {
+        Self { receiver, callers }
     }
 }
 
@@ -45,6 +49,7 @@ impl NamedService for TraceService {
 pub async fn serve_grpc(
     listener: TcpListener,
     receiver: Receiver,
+    callers: Arc<dyn CredentialLookup>,
     shutdown: Shutdown,
 ) -> Result<(), GrpcServerError> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -53,7 +58,7 @@ pub async fn serve_grpc(
         shutdown.fired().await;
     };
     let server = tonic::transport::Server::builder();
-    Ok(server.serve_with_incoming_shutdown(TraceService::new(receiver), incoming, stop).await?)
+    Ok(server.serve_with_incoming_shutdown(TraceService::new(receiver, callers), incoming, stop).await?)
 }
 
 /// The server cannot run.
@@ -77,18 +82,23 @@ impl tower_service::Service<http::Request<Body>> for TraceService {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let receiver = self.receiver.clone();
+        let (receiver, callers) = (self.receiver.clone(), Arc::clone(&self.callers));
         Box::pin(async move {
             if request.uri().path() != EXPORT {
                 let status = Status::unimplemented(format!("{} is not served here", request.uri().path()));
                 return Ok(status.into_http());
             }
+            // Before the message is read: strangers are given no memory.
+            let caller = match caller(&*callers, request.headers()).await {
+                Ok(caller) => caller,
+                Err(status) => return Ok(status.into_http()),
+            };
             let mut grpc = Grpc::new(ExportCodec)
                 .accept_compressed(CompressionEncoding::Gzip)
                 .accept_compressed(CompressionEncoding::Deflate)
                 .accept_compressed(CompressionEncoding::Zstd)
                 .max_decoding_message_size(receiver.max_body_bytes());
-            Ok(with_otlp_codes(grpc.unary(Export { receiver }, request).await))
+            Ok(with_otlp_codes(grpc.unary(Export { receiver, caller }, request).await))
         })
     }
 }
@@ -106,8 +116,36 @@ fn with_otlp_codes(mut response: http::Response<Body>) -> http::Response<Body> {
     response
 }
 
+/// Metadata that carries a bare key, as users of hosted deployments send it.
+const KEY_METADATA: [&str; 2] = ["api-key", "api_key"];
+
+/// The caller, who may send spans.
+async fn caller(callers: &dyn CredentialLookup, metadata: &http::HeaderMap) -> Result<Principal, Status> {
+    let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
+    let invalid = || Status::unauthenticated(CredentialError::Invalid.to_string());
+    let token = match text("authorization") {
+        Some(value) => Some(bearer_token(value).ok_or_else(invalid)?),
+        None => KEY_METADATA.into_iter().find_map(text),
+    };
+    let caller = match token {
+        Some(token) => callers.principal(token, None).await.map_err(|error| refusal(&error))?,
+        None => callers.anonymous().ok_or_else(invalid)?,
+    };
+    caller.allow(Permission::Ingest).map_err(|refusal| Status::permission_denied(refusal.to_string()))?;
+    Ok(caller)
+}
+
+fn refusal(error: &CredentialError) -> Status {
+    match error {
+        CredentialError::Unavailable(_) => Status::unavailable(error.to_string()),
+        CredentialError::Suspended => Status::permission_denied(error.to_string()),
+        _ => Status::unauthenticated(error.to_string()),
+    }
+}
+
 struct Export {
     receiver: Receiver,
+    caller: Principal,
 }
 
 impl UnaryService<Bytes> for Export {
@@ -116,13 +154,13 @@ impl UnaryService<Bytes> for Export {
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         let receiver = self.receiver.clone();
-        let scope = TenantScope::from(&Principal::of_open_deployment());
+        let (scope, project) = (TenantScope::from(&self.caller), own_project(&self.caller));
         Box::pin(async move {
             let body = request.into_inner();
             let _held =
                 receiver.budget().hold(body.len()).map_err(|error| Status::unavailable(error.to_string()))?;
             let received =
-                receiver.receive(scope, None, RequestFormat::Protobuf, body).await.map_err(status)?;
+                receiver.receive(scope, project, RequestFormat::Protobuf, body).await.map_err(status)?;
             Ok(Response::new(received.into_response()))
         })
     }

@@ -2,9 +2,9 @@
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bennu_access::{Principal, TenantScope};
+use bennu_access::Principal;
 use bennu_domain::project::ProjectName;
-use bennu_kit::http::ApiError;
+use bennu_kit::http::{ApiError, Authorized};
 use bennu_queue::PublishError;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
@@ -61,6 +61,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     )
 )]
 async fn export_traces(
+    caller: Authorized<bennu_access::Ingest>,
     request: HttpRequest,
     payload: web::Payload,
     receiver: web::Data<Receiver>,
@@ -69,9 +70,9 @@ async fn export_traces(
     let format = request_format(headers)?;
     let encoding = content_encoding(headers)?;
     let project = project_header(headers)?;
-    let scope = TenantScope::from(&Principal::of_open_deployment());
+    let project = own_project(caller.principal()).or(project);
     let (body, _held) = read_body(payload, encoding, receiver.max_body_bytes(), receiver.budget()).await?;
-    let received = receiver.receive(scope, project, format, body).await.map_err(api_error)?;
+    let received = receiver.receive(caller.scope(), project, format, body).await.map_err(api_error)?;
     Ok(respond(format, &received.into_response()))
 }
 
@@ -103,6 +104,11 @@ fn project_header(headers: &HeaderMap) -> Result<Option<ProjectName>, ApiError> 
     let name = std::str::from_utf8(value.as_bytes())
         .map_err(|_| ApiError::Unprocessable("Header x-project-name is not UTF-8.".to_owned()))?;
     Ok(ProjectName::new(name.trim()))
+}
+
+/// The project into which all spans of the caller go, whatever they name.
+pub(super) fn own_project(caller: &Principal) -> Option<ProjectName> {
+    caller.parts().project.as_ref().and_then(|limit| ProjectName::new(&limit.name))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {

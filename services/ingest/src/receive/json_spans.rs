@@ -1,11 +1,11 @@
 //! `POST /v1/projects/{project}/spans`: spans as JSON. They become OTLP spans and go the way of those.
 
 use actix_web::{HttpRequest, HttpResponse, guard, web};
-use bennu_access::{Principal, TenantScope};
+use bennu_access::Ingest;
 use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::{ProjectId, SpanId, TraceId};
 use bennu_domain::project::ProjectName;
-use bennu_kit::http::{ApiError, JsonList, has_json_type};
+use bennu_kit::http::{ApiError, Authorized, JsonList, has_json_type};
 use bennu_store::{ScopedStore, Store, StoreError};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -76,13 +76,15 @@ struct InvalidSpan {
     )
 )]
 async fn create_spans(
+    caller: Authorized<Ingest>,
     request: HttpRequest,
     project: web::Path<String>,
     payload: web::Payload,
     receiver: web::Data<Receiver>,
     store: web::Data<Store>,
 ) -> Result<HttpResponse, ApiError> {
-    let scope = TenantScope::from(&Principal::of_open_deployment());
+    caller.principal().allow_project(Some(&project))?;
+    let scope = caller.scope();
     let data = store.scoped(&scope);
     let encoding = content_encoding(request.headers())?;
     let is_json = has_json_type(&request);

@@ -1,6 +1,7 @@
 //! `POST /v1/{span,trace,session,document}_annotations`
 
 use actix_web::{HttpResponse, web};
+use bennu_access::Write;
 use bennu_domain::annotation::{Annotation, MAX_KEY_BYTES, NOTE_NAME, TargetKind};
 use bennu_kit::http::{ApiError, DataItems, FieldError, QueryString};
 use bennu_queue::AnnotationJobs;
@@ -35,7 +36,7 @@ const MOST_NAMED: usize = 20;
     )
 )]
 pub async fn annotate_spans(
-    caller: Caller,
+    caller: Caller<Write>,
     jobs: web::Data<dyn AnnotationJobs>,
     query: QueryString,
     items: DataItems<SpanAnnotationData>,
@@ -60,7 +61,7 @@ pub async fn annotate_spans(
     )
 )]
 pub async fn annotate_traces(
-    caller: Caller,
+    caller: Caller<Write>,
     jobs: web::Data<dyn AnnotationJobs>,
     query: QueryString,
     items: DataItems<TraceAnnotationData>,
@@ -85,7 +86,7 @@ pub async fn annotate_traces(
     )
 )]
 pub async fn annotate_sessions(
-    caller: Caller,
+    caller: Caller<Write>,
     jobs: web::Data<dyn AnnotationJobs>,
     query: QueryString,
     items: DataItems<SessionAnnotationData>,
@@ -109,7 +110,7 @@ pub async fn annotate_sessions(
     )
 )]
 pub async fn annotate_documents(
-    caller: Caller,
+    caller: Caller<Write>,
     jobs: web::Data<dyn AnnotationJobs>,
     query: QueryString,
     items: DataItems<SpanDocumentAnnotationData>,
@@ -118,7 +119,7 @@ pub async fn annotate_documents(
 }
 
 async fn annotate<D: AnnotationData>(
-    caller: &Caller,
+    caller: &Caller<Write>,
     jobs: &web::Data<dyn AnnotationJobs>,
     mut query: QueryString,
     DataItems(items): DataItems<D>,
@@ -140,7 +141,7 @@ async fn annotate<D: AnnotationData>(
 
 /// Stores all annotations, or none and says why not.
 async fn annotate_now(
-    caller: &Caller,
+    caller: &Caller<Write>,
     kind: TargetKind,
     annotations: Vec<Annotation>,
 ) -> Result<Vec<InsertedAnnotation>, ApiError> {

@@ -1,6 +1,7 @@
 //! `/v1/annotation_configs`
 
 use actix_web::web;
+use bennu_access::Write;
 use bennu_domain::annotation_config::{
     AnnotationConfig, CategoricalValue, ConfigError, ConfigKind, OptimizationDirection, TYPE_NAMES,
 };
@@ -197,7 +198,7 @@ async fn list_configs(
     )
 )]
 async fn create_config(
-    caller: Caller,
+    caller: Caller<Write>,
     body: JsonBody<ConfigData>,
 ) -> Result<web::Json<DataBody<ConfigBody>>, ApiError> {
     let config = body.0.into_config()?;
@@ -234,7 +235,7 @@ async fn get_config(
     )
 )]
 async fn update_config(
-    caller: Caller,
+    caller: Caller<Write>,
     identifier: web::Path<String>,
     body: JsonBody<ConfigData>,
 ) -> Result<web::Json<DataBody<ConfigBody>>, ApiError> {
@@ -256,7 +257,7 @@ async fn update_config(
     )
 )]
 async fn delete_config(
-    caller: Caller,
+    caller: Caller<Write>,
     identifier: web::Path<String>,
 ) -> Result<web::Json<DataBody<ConfigBody>>, ApiError> {
     let id = required_id(&identifier)?;

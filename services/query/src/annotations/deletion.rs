@@ -1,6 +1,7 @@
 //! `DELETE /v1/projects/{project}/{span,trace,session}_annotations`
 
 use actix_web::{HttpResponse, web};
+use bennu_access::Write;
 use bennu_domain::annotation::{AnnotatorKind, TargetKind};
 use bennu_domain::time::Timestamp;
 use bennu_kit::http::{ApiError, QueryString};
@@ -30,7 +31,7 @@ use crate::responses::{no_content, store_failed};
     )
 )]
 pub async fn delete_span_annotations(
-    caller: Caller,
+    caller: Caller<Write>,
     project: web::Path<String>,
     query: QueryString,
 ) -> Result<HttpResponse, ApiError> {
@@ -57,7 +58,7 @@ pub async fn delete_span_annotations(
     )
 )]
 pub async fn delete_trace_annotations(
-    caller: Caller,
+    caller: Caller<Write>,
     project: web::Path<String>,
     query: QueryString,
 ) -> Result<HttpResponse, ApiError> {
@@ -84,7 +85,7 @@ pub async fn delete_trace_annotations(
     )
 )]
 pub async fn delete_session_annotations(
-    caller: Caller,
+    caller: Caller<Write>,
     project: web::Path<String>,
     query: QueryString,
 ) -> Result<HttpResponse, ApiError> {
@@ -92,7 +93,7 @@ pub async fn delete_session_annotations(
 }
 
 async fn delete(
-    caller: &Caller,
+    caller: &Caller<Write>,
     project: &str,
     mut query: QueryString,
     kind: TargetKind,

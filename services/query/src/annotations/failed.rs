@@ -1,6 +1,7 @@
 //! `/v1/annotations/failed`: annotations that were queued and could not be applied.
 
 use actix_web::{HttpResponse, web};
+use bennu_access::Write;
 use bennu_domain::annotation::{Annotation, Target, Verdict};
 use bennu_kit::http::{ApiError, JsonBody, QueryString};
 use bennu_queue::{AnnotationJobs, ReplayError, replay};
@@ -147,7 +148,7 @@ struct Replayed {
     )
 )]
 pub async fn replay_failed(
-    caller: Caller,
+    caller: Caller<Write>,
     jobs: web::Data<dyn AnnotationJobs>,
     body: JsonBody<FailureSelectionBody>,
 ) -> Result<HttpResponse, ApiError> {
@@ -172,7 +173,7 @@ pub async fn replay_failed(
     responses((status = 204), (status = 422, body = String, content_type = "text/plain"))
 )]
 pub async fn drop_failed(
-    caller: Caller,
+    caller: Caller<Write>,
     body: JsonBody<FailureSelectionBody>,
 ) -> Result<HttpResponse, ApiError> {
     let selection = body.0.read()?;

@@ -1,6 +1,7 @@
 //! `POST /v1/{span,trace,session}_notes`: annotations under the name `note`, which pile up.
 
 use actix_web::web;
+use bennu_access::Write;
 use bennu_domain::annotation::{Annotation, AnnotationSource, AnnotatorKind, NOTE_NAME, Target, Verdict};
 use bennu_kit::http::{ApiError, FieldError, JsonBody};
 use bennu_store::{AnnotationOutcome, AnnotationWrite};
@@ -51,7 +52,7 @@ type Created = web::Json<DataBody<InsertedAnnotation>>;
     )
 )]
 pub async fn create_span_note(
-    caller: Caller,
+    caller: Caller<Write>,
     body: JsonBody<NoteBody<SpanNoteData>>,
 ) -> Result<Created, ApiError> {
     let SpanNoteData { span_id, note, identifier } = body.0.data;
@@ -69,7 +70,7 @@ pub async fn create_span_note(
     )
 )]
 pub async fn create_trace_note(
-    caller: Caller,
+    caller: Caller<Write>,
     body: JsonBody<NoteBody<TraceNoteData>>,
 ) -> Result<Created, ApiError> {
     let TraceNoteData { trace_id, note, identifier } = body.0.data;
@@ -87,7 +88,7 @@ pub async fn create_trace_note(
     )
 )]
 pub async fn create_session_note(
-    caller: Caller,
+    caller: Caller<Write>,
     body: JsonBody<NoteBody<SessionNoteData>>,
 ) -> Result<Created, ApiError> {
     let SessionNoteData { session_id, note, identifier } = body.0.data;
@@ -100,7 +101,11 @@ struct Note {
     identifier: String,
 }
 
-async fn create(caller: &Caller, note: Note, target: fn(String) -> Target) -> Result<Created, ApiError> {
+async fn create(
+    caller: &Caller<Write>,
+    note: Note,
+    target: fn(String) -> Target,
+) -> Result<Created, ApiError> {
     let (id, text) = (note.id.trim().to_owned(), note.text.trim().to_owned());
     let target = target(id.clone());
     let kind = target.kind();

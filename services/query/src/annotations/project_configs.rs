@@ -1,6 +1,7 @@
 //! `/v1/projects/{project}/annotation_configs`
 
 use actix_web::{HttpResponse, web};
+use bennu_access::Write;
 use bennu_kit::http::{ApiError, JsonBody, QueryString};
 use bennu_store::Assignment;
 use serde::Deserialize;
@@ -75,7 +76,7 @@ async fn list_project_configs(
     )
 )]
 async fn set_project_configs(
-    caller: Caller,
+    caller: Caller<Write>,
     project: web::Path<String>,
     body: JsonBody<SetProjectAnnotationConfigsRequestBody>,
 ) -> Result<web::Json<PageBody<ConfigBody>>, ApiError> {
@@ -107,7 +108,7 @@ async fn set_project_configs(
     responses((status = 200, body = DataBody<ConfigBody>), (status = 404, body = String, content_type = "text/plain"))
 )]
 async fn assign_config(
-    caller: Caller,
+    caller: Caller<Write>,
     path: web::Path<(String, String)>,
 ) -> Result<web::Json<DataBody<ConfigBody>>, ApiError> {
     let (project, config) = path.into_inner();
@@ -131,7 +132,7 @@ async fn assign_config(
     responses((status = 204), (status = 404, body = String, content_type = "text/plain"))
 )]
 async fn unassign_config(
-    caller: Caller,
+    caller: Caller<Write>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
     let (project, config) = path.into_inner();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bennu_access::Write;
 use bennu_domain::annotation::Annotation;
 use bennu_domain::annotation_job::AnnotationJob;
 use bennu_kit::http::ApiError;
@@ -22,7 +23,7 @@ pub fn new_receipt() -> String {
 
 /// Queues the annotations of a request; answers its receipt.
 pub async fn queue(
-    caller: &Caller,
+    caller: &Caller<Write>,
     jobs: &dyn AnnotationJobs,
     annotations: Vec<Annotation>,
 ) -> Result<String, ApiError> {

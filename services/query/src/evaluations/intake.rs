@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bennu_access::Write;
 use bennu_domain::annotation::{Annotation, AnnotationSource, AnnotatorKind, MAX_KEY_BYTES, Target, Verdict};
 use bennu_kit::http::ApiError;
 use bennu_queue::AnnotationJobs;
@@ -69,7 +70,7 @@ pub fn annotation(target: Target, name: &str, verdict: Verdict) -> Result<Annota
     )
 )]
 pub async fn add_evaluations(
-    caller: Caller,
+    caller: Caller<Write>,
     jobs: web::Data<dyn AnnotationJobs>,
     request: HttpRequest,
     payload: web::Payload,

@@ -10,6 +10,7 @@ mod table_schema;
 
 use actix_web::http::header::{ACCEPT, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bennu_access::Query;
 use bennu_domain::filter::SpanFacts;
 use bennu_domain::project::ProjectName;
 use bennu_kit::http::{ApiError, JsonBody, QueryString};
@@ -50,7 +51,7 @@ pub fn resource() -> actix_web::Resource {
     )
 )]
 async fn query_spans(
-    caller: Caller,
+    caller: Caller<Query>,
     request: HttpRequest,
     mut parameters: QueryString,
     body: JsonBody<QuerySpansRequestBody>,

@@ -6,6 +6,7 @@ mod otlp_listing;
 mod parameters;
 
 use actix_web::{HttpResponse, web};
+use bennu_access::Write;
 use bennu_kit::http::ApiError;
 
 use crate::caller::Caller;
@@ -46,7 +47,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         (status = 409, description = "Several traces have a span with this id", body = String, content_type = "text/plain"),
     )
 )]
-async fn delete_span(caller: Caller, identifier: web::Path<String>) -> Result<HttpResponse, ApiError> {
+async fn delete_span(caller: Caller<Write>, identifier: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let row = find_span(caller.store(), &identifier).await?;
     let deleted = caller.store().delete_span(row).await.map_err(store_failed)?;
     if deleted { Ok(no_content()) } else { Err(not_found("span", &identifier)) }

@@ -1,6 +1,7 @@
 //! Configuration from environment variables: one table ([`SETTINGS`]) feeds the parser, `--help` and the README.
 
 mod annotations;
+mod auth;
 mod broker_url;
 mod byte_size;
 mod database_url;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use annotations::AnnotationSettings;
+pub use auth::{AuthMode, AuthSettings, CookieSettings, Credentials, PasswordSettings};
 pub use broker_url::BrokerUrl;
 pub use database_url::DatabaseUrl;
 pub use ingest_roles::IngestRoles;
@@ -64,6 +66,7 @@ pub struct Config {
     /// A compressed trace block of at least this size goes to the object store.
     pub large_block_bytes: usize,
     pub annotations: AnnotationSettings,
+    pub auth: AuthSettings,
     /// Connections of the read pool.
     pub database_connections: u32,
     /// Time to finish work in hand after a signal.
@@ -104,6 +107,7 @@ impl Config {
             ingest_batch_bytes: vars.read("BENNU_INGEST_BATCH_BYTES", |v| byte_size(v, KIB..=GIB))?,
             large_block_bytes: vars.read("BENNU_LARGE_BLOCK_BYTES", |v| byte_size(v, 1..=GIB))?,
             annotations: annotations::read(&vars)?,
+            auth: auth::read(&vars)?,
             database_connections: vars.read("BENNU_DATABASE_CONNECTIONS", |v| number(v, 1..=1000))?,
             shutdown_grace: vars
                 .read("BENNU_SHUTDOWN_SECONDS", |v| number(v, 0..=3600).map(Duration::from_secs))?,

@@ -11,7 +11,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{App, Error, HttpServer, web};
 
 use super::request_id::RequestIds;
-use super::{ApiError, health, observe, outermost};
+use super::{Access, ApiError, access, health, observe, outermost};
 use crate::config::RootPath;
 use crate::lifecycle::{Readiness, Shutdown};
 use crate::telemetry::Metrics;
@@ -24,18 +24,19 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 #[derive(Clone)]
 pub struct Frame {
     pub(super) root_path: RootPath,
+    pub(super) access: Access,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
     pub(super) request_ids: RequestIds,
 }
 
 impl Frame {
-    pub fn new(root_path: RootPath, metrics: Metrics, readiness: Readiness) -> Self {
-        Self { root_path, metrics, readiness, request_ids: RequestIds::new() }
+    pub fn new(root_path: RootPath, access: Access, metrics: Metrics, readiness: Readiness) -> Self {
+        Self { root_path, access, metrics, readiness, request_ids: RequestIds::new() }
     }
 }
 
-/// The routes with their frame: health routes, headers, request ids, log, metrics, compression, root path, and 404 for the rest.
+/// The routes with their frame: callers, health routes, headers, request ids, log, metrics, compression, root path, and 404 for the rest.
 pub fn app(
     frame: Frame,
     routes: impl FnOnce(&mut ServiceConfig),
@@ -53,6 +54,7 @@ pub fn app(
         .configure(health::routes)
         .configure(routes)
         .default_service(web::to(not_found))
+        .wrap(from_fn(access::authenticate))
         .wrap(from_fn(observe::observe))
         .wrap(Compress::default())
         .wrap(from_fn(outermost::outermost))

@@ -17,6 +17,9 @@ pub enum ApiError {
     /// 401
     #[error("{0}")]
     Unauthorized(String),
+    /// 401 for a page that may not send requests; no credential would help
+    #[error("{0}")]
+    Untrusted(&'static str),
     /// 403
     #[error("{0}")]
     Forbidden(String),
@@ -38,6 +41,9 @@ pub enum ApiError {
     /// 422 as JSON: `{"detail":[…]}`
     #[error("{} invalid field(s)", .0.len())]
     Validation(Vec<FieldError>),
+    /// 429, with `Retry-After` where it is known when there is room again
+    #[error("{message}")]
+    TooMany { message: String, retry_after: Option<Duration> },
     /// 503 with `Retry-After`, rounded up to whole seconds
     #[error("{message}")]
     Unavailable { message: String, retry_after: Duration },
@@ -56,13 +62,14 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized(_) | Self::Untrusted(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unprocessable(_) | Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -72,11 +79,11 @@ impl ResponseError for ApiError {
         let mut response = HttpResponse::build(self.status_code());
         match self {
             Self::Validation(errors) => return response.json(serde_json::json!({ "detail": errors })),
-            Self::Unavailable { retry_after, .. } => {
+            Self::Unavailable { retry_after, .. } | Self::TooMany { retry_after: Some(retry_after), .. } => {
                 response.insert_header((RETRY_AFTER, whole_seconds(*retry_after)));
             }
             Self::Unauthorized(_) => {
-                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+                response.insert_header((WWW_AUTHENTICATE, r#"Bearer realm="Bennu""#));
             }
             _ => {}
         }

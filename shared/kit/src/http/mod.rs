@@ -1,6 +1,9 @@
 //! HTTP as every service speaks it: errors, parameters, bodies, and what surrounds the routes.
 
+mod access;
 mod app;
+mod authorized;
+mod bodies;
 mod data_items;
 mod date_time;
 mod error;
@@ -14,11 +17,16 @@ mod lax;
 mod listener;
 mod observe;
 mod outermost;
+mod path;
 mod query_string;
 mod query_values;
 mod request_id;
 
+pub(crate) use access::host_of;
+pub use access::{ACCESS_COOKIE, Access, ChosenTenant, bearer_token};
 pub use app::{Frame, app, serve};
+pub use authorized::Authorized;
+pub use bodies::{DataBody, PageBody};
 pub use data_items::DataItems;
 pub use date_time::{parse_date_time, parse_zoned_date_time};
 pub use error::ApiError;

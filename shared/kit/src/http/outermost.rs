@@ -2,14 +2,14 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue,
 };
-use actix_web::http::uri::PathAndQuery;
-use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
 
+use super::path::rewrite_path;
 use super::request_id::REQUEST_ID;
 use super::{Frame, IMITATED_VERSION};
 
@@ -51,13 +51,8 @@ pub(super) async fn outermost(
 /// A proxy may pass the prefix on or take it off itself: both reach the same routes.
 fn strip_root_path(frame: &Frame, request: &mut ServiceRequest) {
     let Some(path) = frame.root_path.strip(request.path()) else { return };
-    let query = request.query_string();
-    let stripped = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-    let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = PathAndQuery::try_from(stripped).ok();
-    let Ok(uri) = Uri::from_parts(parts) else { return };
-    request.match_info_mut().get_mut().update(&uri);
-    request.head_mut().uri = uri;
+    let path = path.to_owned();
+    rewrite_path(request, &path);
 }
 
 /// Such a client reads the parts as they come; compression would hold them back.

@@ -2,10 +2,16 @@
 
 pub mod annotation;
 pub mod annotation_config;
+pub mod api_key;
+pub mod auth_session;
+pub mod invitation;
+pub mod membership;
 pub mod model_price;
 pub mod project;
 pub mod project_annotation_config;
 pub mod session;
 pub mod span;
+pub mod tenant;
 pub mod trace;
 pub mod trace_block;
+pub mod user;

@@ -1,0 +1,147 @@
+//! `/auth/password-reset-email`, `/auth/password-reset`, and links that an administrator hands over.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use bennu_access::{Administer, CredentialName, ResetClaims};
+use bennu_domain::account::{AuthMethod, Email};
+use bennu_domain::global_id::Node as _;
+use bennu_domain::ids::UserId;
+use bennu_kit::http::{ApiError, Authorized, DataBody};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::log_in::{count_attempt, read_body, verifying};
+use crate::responses::{field_error, no_content, store_failed};
+use crate::service::AuthState;
+use crate::users::find_member;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(send_reset_mail, reset_password, make_reset_token))]
+pub struct ApiDoc;
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/auth/password-reset-email").post(send_reset_mail))
+        .service(web::resource("/auth/password-reset").post(reset_password))
+        .service(web::resource("/v1/users/{user_id}/password_reset").post(make_reset_token));
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+struct ResetMailBody {
+    email: Option<String>,
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+struct ResetBody {
+    token: Option<String>,
+    password: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ResetToken {
+    /// For `POST /auth/password-reset`; shown once, valid once.
+    token: String,
+    expires_at: String,
+}
+
+/// Mails a link that resets the password. This server sends no mail yet: administrators hand links over instead.
+#[utoipa::path(
+    post, path = "/auth/password-reset-email", operation_id = "sendPasswordResetEmail", tag = "auth", request_body = ResetMailBody,
+    responses(
+        (status = 422, description = "No address", body = String, content_type = "text/plain"),
+        (status = 429, description = "Too many attempts", body = String, content_type = "text/plain"),
+        (status = 503, description = "There is no mail server", body = String, content_type = "text/plain"),
+    )
+)]
+async fn send_reset_mail(
+    request: HttpRequest,
+    state: web::Data<AuthState>,
+    body: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    let verifying = verifying(&state)?;
+    count_attempt(verifying, &request)?;
+    if !verifying.settings.passwords.accepted {
+        return Err(ApiError::Forbidden("Logging in with a password is switched off.".to_owned()));
+    }
+    if read_body::<ResetMailBody>(&body).email.is_none_or(|email| email.trim().is_empty()) {
+        return Err(ApiError::Unprocessable("Email required".to_owned()));
+    }
+    Ok(HttpResponse::ServiceUnavailable()
+        .content_type("text/plain; charset=utf-8")
+        .body("SMTP server not configured"))
+}
+
+/// Sets a new password by the token of a link, which is void then, as are all log-ins of the person.
+#[utoipa::path(
+    post, path = "/auth/password-reset", operation_id = "resetPassword", tag = "auth", request_body = ResetBody,
+    responses(
+        (status = 204),
+        (status = 401, description = "The token is not valid, or not any more", body = String, content_type = "text/plain"),
+        (status = 422, description = "No password, or one that is too weak"),
+        (status = 429, description = "Too many attempts", body = String, content_type = "text/plain"),
+    )
+)]
+async fn reset_password(
+    request: HttpRequest,
+    state: web::Data<AuthState>,
+    body: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    let verifying = verifying(&state)?;
+    count_attempt(verifying, &request)?;
+    let ResetBody { token, password } = read_body(&body);
+    let Some(password) = password.filter(|password| !password.is_empty()) else {
+        return Err(ApiError::Unprocessable("Password required".to_owned()));
+    };
+    let invalid = || ApiError::Unauthorized("Invalid token".to_owned());
+    let claims: ResetClaims =
+        verifying.keys.verify(&token.unwrap_or_default(), state.clock.now()).map_err(|_| invalid())?;
+    let account =
+        state.directory().account(claims.user()).await.map_err(store_failed)?.ok_or_else(invalid)?;
+    if account.password_set_at.0 != claims.password_set_at || account.auth_method != AuthMethod::Local {
+        return Err(invalid());
+    }
+    let weak =
+        |error: bennu_access::WeakPassword| field_error(&["password"], "value_error", error.to_string(), "");
+    verifying.settings.passwords.policy.check(&password).map_err(weak)?;
+    let hash = verifying.passwords.hash(password).await.map_err(ApiError::internal)?;
+    state.directory().set_password(account.id, &hash).await.map_err(store_failed)?;
+    state.revoke_everywhere(CredentialName::User(account.id)).await;
+    if let Ok(email) = Email::parse(&account.email) {
+        verifying.throttle.clear(&email);
+    }
+    Ok(no_content())
+}
+
+/// Makes a token with which a member of the tenant sets a new password.
+///
+/// An account that is a member of other tenants, too, is out of an administrator's hands.
+#[utoipa::path(
+    post, path = "/v1/users/{user_id}/password_reset", operation_id = "createPasswordReset", tag = "users",
+    params(("user_id" = String, Path, description = "GlobalId")),
+    responses(
+        (status = 201, body = DataBody<ResetToken>),
+        (status = 403, body = String, content_type = "text/plain"),
+        (status = 404, body = String, content_type = "text/plain"),
+        (status = 409, description = "The account has no password, or is a member of other tenants", body = String, content_type = "text/plain"),
+    )
+)]
+async fn make_reset_token(
+    caller: Authorized<Administer>,
+    state: web::Data<AuthState>,
+    user: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let verifying = verifying(&state)?;
+    let member = find_member(&state, &caller.scope(), &user).await?;
+    let account = state.directory().account(member.user).await.map_err(store_failed)?;
+    let account = account.filter(|_| member.user != UserId::SYSTEM);
+    let memberships = state.directory().memberships(member.user).await.map_err(store_failed)?;
+    let account =
+        account.filter(|account| account.auth_method == AuthMethod::Local && memberships.len() == 1);
+    let Some(account) = account else {
+        let reason = format!("The password of {} is not for this tenant to reset.", member.user.global_id());
+        return Err(ApiError::Conflict(reason));
+    };
+    let expires = state.after(verifying.settings.reset_token_life);
+    let claims = ResetClaims { user: account.id.0, password_set_at: account.password_set_at.0 };
+    let token = verifying.keys.sign(claims, state.clock.now(), expires).map_err(ApiError::internal)?;
+    Ok(HttpResponse::Created().json(DataBody { data: ResetToken { token, expires_at: expires.to_string() } }))
+}

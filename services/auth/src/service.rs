@@ -1,0 +1,152 @@
+//! What the routes share, and its life.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bennu_access::{
+    CachedCredentials, CredentialLookup, CredentialName, OpenDeployment, PasswordHasher, SigningKeys,
+};
+use bennu_domain::ids::TenantId;
+use bennu_domain::time::{Clock, SystemClock, Timestamp};
+use bennu_kit::config::{AuthMode, Config, Credentials, RootPath};
+use bennu_kit::lifecycle::Shutdown;
+use bennu_process::keep_revoking;
+use bennu_queue::{Event, Events, What};
+use bennu_store::{Directory, Store};
+use tokio::task::JoinHandle;
+
+use crate::bootstrap::bootstrap;
+use crate::key_use::KeyUse;
+use crate::throttle::Throttle;
+use crate::verify::StoreCredentials;
+
+/// What the routes share. Cheap to clone.
+#[derive(Clone)]
+pub struct AuthState {
+    pub(crate) store: Store,
+    pub(crate) events: Arc<dyn Events>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// None where authentication is off.
+    pub(crate) verifying: Option<Arc<Verifying>>,
+}
+
+/// What only a process has that verifies credentials.
+pub(crate) struct Verifying {
+    pub settings: Credentials,
+    pub keys: SigningKeys,
+    pub passwords: PasswordHasher,
+    pub throttle: Throttle,
+    pub trusted_proxies: usize,
+    pub root_path: RootPath,
+    pub cache: CachedCredentials,
+}
+
+/// The running parts.
+pub struct Auth {
+    pub state: AuthState,
+    pub lookup: Arc<dyn CredentialLookup>,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl Auth {
+    /// Makes the first accounts, and starts to verify credentials if authentication is on.
+    pub async fn start(
+        config: &Config,
+        store: &Store,
+        events: Arc<dyn Events>,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let AuthMode::Verify(settings) = &config.auth.mode else {
+            let state = AuthState { store: store.clone(), events, clock, verifying: None };
+            return Ok(Self { state, lookup: Arc::new(OpenDeployment), background: Vec::new() });
+        };
+        let settings = Credentials::clone(settings);
+        let keys = signing_keys(&settings)?;
+        let passwords = PasswordHasher::new(settings.passwords.cost).context("BENNU_PASSWORD_MEMORY_KIB")?;
+        bootstrap(store, &settings, &passwords).await?;
+        let key_use = KeyUse::default();
+        let verifier = StoreCredentials {
+            store: store.clone(),
+            secret: settings.secret.clone(),
+            admin_secret: settings.admin_secret.clone(),
+            keys: keys.clone(),
+            clock: Arc::clone(&clock),
+            key_use: key_use.clone(),
+        };
+        let cache = CachedCredentials::new(Arc::new(verifier));
+        let throttle = Throttle::new(settings.rate_limit, settings.login_attempts, Arc::clone(&clock));
+        let background = vec![
+            key_use.keep_storing(store.clone(), shutdown.clone()),
+            keep_revoking(cache.clone(), &events, shutdown.clone()).await,
+        ];
+        let (trusted_proxies, root_path) = (config.auth.trusted_proxies, config.root_path.clone());
+        let verifying = Verifying {
+            settings,
+            keys,
+            passwords,
+            throttle,
+            trusted_proxies,
+            root_path,
+            cache: cache.clone(),
+        };
+        let state = AuthState { store: store.clone(), events, clock, verifying: Some(Arc::new(verifying)) };
+        Ok(Self { state, lookup: Arc::new(cache), background })
+    }
+
+    /// Waits for what ends with the process.
+    pub async fn end(self) -> anyhow::Result<()> {
+        for task in self.background {
+            task.await?;
+        }
+        Ok(())
+    }
+}
+
+impl AuthState {
+    pub fn is_enabled(&self) -> bool {
+        self.verifying.is_some()
+    }
+
+    pub(crate) fn directory(&self) -> Directory<'_> {
+        self.store.directory("accounts are managed")
+    }
+
+    pub(crate) fn after(&self, life: Duration) -> Timestamp {
+        self.clock.now().after(life)
+    }
+
+    /// Makes every service forget what depends on a credential. This process does at once.
+    pub(crate) async fn revoke(&self, tenant: TenantId, name: CredentialName) {
+        if let Some(verifying) = &self.verifying {
+            verifying.cache.revoke(tenant, name.clone());
+        }
+        self.events.publish(Event { tenant, what: What::CredentialRevoked(name.to_string()) }).await;
+    }
+
+    /// The same for what is in no tenant: a log-in or an account.
+    pub(crate) async fn revoke_everywhere(&self, name: CredentialName) {
+        self.revoke(TenantId::DEFAULT, name).await;
+    }
+}
+
+const PUBLIC: &str = "BENNU_TOKEN_PUBLIC_KEY_FILES";
+
+fn signing_keys(settings: &Credentials) -> anyhow::Result<SigningKeys> {
+    let mut keys = SigningKeys::symmetric(&settings.secret, &settings.previous_secrets);
+    let read = |path: &std::path::Path, variable: &'static str| {
+        std::fs::read_to_string(path).with_context(|| format!("{variable}: cannot read {}", path.display()))
+    };
+    for (position, path) in settings.token_public_keys.iter().enumerate() {
+        let public = read(path, PUBLIC)?;
+        keys = match &settings.token_private_key {
+            Some(private) if position == 0 => {
+                let private = read(private, "BENNU_TOKEN_PRIVATE_KEY_FILE")?;
+                keys.signing_with(&private, &public).context("BENNU_TOKEN_PRIVATE_KEY_FILE")?
+            }
+            _ => keys.accepting(&public).context(PUBLIC)?,
+        };
+    }
+    Ok(keys)
+}

@@ -1,0 +1,70 @@
+//! Erasing a tenant.
+
+use bennu_access::SystemScope;
+use bennu_domain::ids::{ProjectId, TenantId, UserId};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+    Statement,
+};
+
+use super::Directory;
+use crate::entities::{membership, project, tenant};
+use crate::error::StoreError;
+
+/// What a tenant has beside projects, with which their traces, sessions and blocks go. A test compares it with the database.
+const TABLES: &[&str] = &[
+    "annotations",
+    "annotation_summaries",
+    "annotation_jobs",
+    "annotation_receipts",
+    "annotation_failures",
+    "project_annotation_configs",
+    "annotation_configs",
+    "model_prices",
+    "invitations",
+    "api_keys",
+    "auth_sessions",
+    "memberships",
+];
+
+impl Directory<'_> {
+    /// Deletes a tenant with all that it has, objects included, and the accounts of people who are members of no other.
+    /// Called again it goes on where it was stopped.
+    pub async fn erase_tenant(self, id: TenantId) -> Result<(), StoreError> {
+        let scope = SystemScope::for_tenant(id, "the tenant is erased");
+        let scoped = self.store.scoped(&scope);
+        while let Some(project) = self.any_project(id).await? {
+            scoped.delete_project(project).await?;
+        }
+        let people: Vec<i64> = membership::Entity::find()
+            .select_only()
+            .column(membership::Column::UserId)
+            .filter(membership::Column::TenantId.eq(id.0))
+            .filter(membership::Column::UserId.ne(UserId::SYSTEM.0))
+            .into_tuple()
+            .all(self.connection())
+            .await?;
+        for user in people {
+            scoped.drop_member(UserId(user)).await?;
+        }
+        let transaction = self.store.begin().await?;
+        for table in TABLES {
+            let sql = match transaction.get_database_backend() {
+                DbBackend::Postgres => format!("DELETE FROM {table} WHERE tenant_id = $1"),
+                _ => format!("DELETE FROM {table} WHERE tenant_id = ?"),
+            };
+            let statement =
+                Statement::from_sql_and_values(transaction.get_database_backend(), sql, [id.0.into()]);
+            transaction.execute_raw(statement).await?;
+        }
+        tenant::Entity::delete_by_id(id.0).exec(&transaction).await?;
+        transaction.commit().await?;
+        self.store.forget_deleted_pages().await
+    }
+
+    async fn any_project(self, id: TenantId) -> Result<Option<ProjectId>, StoreError> {
+        let found =
+            project::Entity::find().filter(project::Column::TenantId.eq(id.0)).one(self.connection()).await?;
+        Ok(found.map(|row| ProjectId(row.id)))
+    }
+}

@@ -1,0 +1,33 @@
+//! Accounts, tenants, keys and log-ins.
+//!
+//! What a tenant's own people see and change goes through a [`ScopedStore`](crate::ScopedStore). Finding out who is calling
+//! cannot: there is no tenant before it. That goes through the [`Directory`].
+
+mod api_keys;
+mod erase;
+mod invitations;
+mod log_ins;
+mod members;
+mod tenants;
+
+use crate::store::Store;
+
+pub use api_keys::{ApiKey, KeyHolder, KeyOwner, NewStoredKey};
+pub use invitations::{Accept, Invitation, Invitee, NewInvitation};
+pub use log_ins::{LogIn, NewLogIn, Rotation};
+pub use members::{Account, AddMember, Member, MemberChange, NewAccount, NewMember};
+pub use tenants::{CreateTenant, Membership, Tenant};
+
+/// Accounts, tenants, keys and log-ins across tenants.
+#[derive(Clone, Copy)]
+pub struct Directory<'a> {
+    store: &'a Store,
+}
+
+impl Store {
+    /// For those who verify credentials and who manage the platform; the reason goes to the log.
+    pub fn directory(&self, reason: &'static str) -> Directory<'_> {
+        tracing::trace!(reason, "directory access");
+        Directory { store: self }
+    }
+}
