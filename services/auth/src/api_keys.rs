@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 use bennu_access::{Administer, CredentialName, KeyTraffic, NewApiKey, Own, Principal, Role, TenantScope};
 use bennu_domain::global_id::{self, Node as _};
 use bennu_domain::ids::{ApiKeyId, ProjectId, UserId};
+use bennu_domain::limits::RateLimits;
 use bennu_domain::time::Timestamp;
 use bennu_kit::http::{ApiError, Authorized, DataBody, JsonBody, PageBody, QueryString, parse_date_time};
 use bennu_store::{ApiKey, KeyOwner, NewStoredKey, ScopedStore};
@@ -52,6 +53,10 @@ struct ApiKeyBody {
     project_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spans_per_second: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_per_second: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -92,6 +97,9 @@ struct ApiKeyData {
     traffic: Option<String>,
     /// GlobalId or name of the only project that the key reaches; spans that it sends go there
     project: Option<String>,
+    /// Beside the limits of the tenant
+    spans_per_second: Option<u64>,
+    bytes_per_second: Option<u64>,
 }
 
 impl From<ApiKey> for ApiKeyBody {
@@ -106,6 +114,8 @@ impl From<ApiKey> for ApiKeyBody {
             traffic: key.traffic.as_str(),
             project_id: key.project.map(ProjectId::global_id),
             last_used_at: key.last_used_at.map(|time| time.to_string()),
+            spans_per_second: key.rates.spans_per_second,
+            bytes_per_second: key.rates.bytes_per_second,
         }
     }
 }
@@ -193,6 +203,15 @@ async fn create(
         None => None,
         Some(text) => Some(find_project(store, text).await?),
     };
+    let rates =
+        RateLimits { spans_per_second: data.spans_per_second, bytes_per_second: data.bytes_per_second };
+    for (name, rate) in
+        [("spans_per_second", rates.spans_per_second), ("bytes_per_second", rates.bytes_per_second)]
+    {
+        if rate.is_some_and(|rate| rate == 0 || i64::try_from(rate).is_err()) {
+            return Err(field_error(&["data", name], "value_error", "must be a whole number from 1 on", ""));
+        }
+    }
     let owner = user.map_or(KeyOwner::Tenant, KeyOwner::User);
     if store.count_api_keys(owner).await.map_err(store_failed)? >= MOST_KEYS {
         return Err(ApiError::Conflict(format!(
@@ -201,7 +220,8 @@ async fn create(
     }
     let key = NewApiKey::generate(&verifying.settings.secret).map_err(ApiError::internal)?;
     let text = key.text.clone();
-    let new = NewStoredKey { key, user, name, description: data.description, traffic, project, expires_at };
+    let new =
+        NewStoredKey { key, user, name, description: data.description, traffic, project, expires_at, rates };
     let key = store.add_api_key(new).await.map_err(store_failed)?;
     Ok(HttpResponse::Created().json(DataBody { data: CreatedApiKey { key: key.into(), text } }))
 }

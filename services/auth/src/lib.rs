@@ -4,6 +4,7 @@ mod address;
 mod api_keys;
 mod bootstrap;
 mod cookies;
+mod housekeeping;
 mod introspection;
 mod invitations;
 mod key_use;
@@ -14,6 +15,7 @@ mod responses;
 mod service;
 mod tenants;
 mod throttle;
+mod usage;
 mod users;
 mod verify;
 
@@ -34,6 +36,7 @@ pub fn routes(state: &AuthState) -> impl Fn(&mut ServiceConfig) + use<> {
         invitations::routes(config);
         memberships::routes(config);
         tenants::routes(config);
+        usage::routes(config);
         if mounts_log_in {
             log_in::routes(config);
             password_reset::routes(config);
@@ -48,6 +51,7 @@ pub fn api_doc() -> utoipa::openapi::OpenApi {
     document.merge(invitations::ApiDoc::openapi());
     document.merge(memberships::ApiDoc::openapi());
     document.merge(tenants::ApiDoc::openapi());
+    document.merge(usage::ApiDoc::openapi());
     document.merge(log_in::ApiDoc::openapi());
     document.merge(password_reset::ApiDoc::openapi());
     document

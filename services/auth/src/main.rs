@@ -27,9 +27,9 @@ struct Arguments {
 enum Command {
     /// Serve until SIGTERM or Ctrl-C.
     ///
-    /// It needs BENNU_ENABLE_AUTH=true, BENNU_SECRET, BENNU_DATABASE_URL (Postgres) and BENNU_OBJECT_STORE_URL; with
-    /// BENNU_BROKER_URL the other services hear of a revocation at once, otherwise within 30 seconds. They find it by
-    /// BENNU_AUTH_URL, which names its gRPC port.
+    /// It needs BENNU_DATABASE_URL (Postgres), BENNU_OBJECT_STORE_URL and, to verify credentials, BENNU_ENABLE_AUTH=true and
+    /// BENNU_SECRET. With BENNU_BROKER_URL the other services hear of a revocation at once, otherwise within 30 seconds. They
+    /// find it by BENNU_AUTH_URL, which names its gRPC port.
     #[command(after_long_help = format!("Environment variables:\n{}", config::help_text()))]
     Serve,
 }
@@ -42,10 +42,10 @@ fn main() -> ExitCode {
 
 async fn serve(process: Process) -> anyhow::Result<()> {
     let config = &process.config;
-    if !matches!(config.auth.mode, AuthMode::Verify(_)) {
-        let expected =
-            "true, and no BENNU_AUTH_URL beside it: this is the service that verifies credentials".to_owned();
-        return Err(ConfigError::Missing { name: "BENNU_ENABLE_AUTH", expected }.into());
+    if let AuthMode::Ask(url) = &config.auth.mode {
+        let (name, value) = ("BENNU_AUTH_URL".to_owned(), url.clone());
+        let expected = "no value here: this is the service that the others ask".to_owned();
+        return Err(ConfigError::Invalid { name, value, expected }.into());
     }
     config.require_shared_data()?;
     let listener = http::bind(&config.host, config.port).context("BENNU_PORT")?;
@@ -53,7 +53,7 @@ async fn serve(process: Process) -> anyhow::Result<()> {
     let (port, grpc_port) = (listener.local_addr()?.port(), grpc_listener.local_addr()?.port());
     let archive = open_archive(config)?;
     let store = open_store(config, archive.clone()).await?;
-    let events = connect_events(&process, "bennu-auth", archive).await?;
+    let events = connect_events(config, "bennu-auth", archive).await?;
     let auth = Auth::start(config, &store, Arc::clone(&events.events), &process.shutdown).await?;
     let watching = process.watch_store(&store);
     let grpc = tokio::spawn(serve_grpc(grpc_listener, Arc::clone(&auth.lookup), process.shutdown.clone()));
@@ -72,7 +72,7 @@ async fn serve(process: Process) -> anyhow::Result<()> {
         grpc.await??;
         watching.await?;
         auth.end().await?;
-        events.end().await?;
+        events.end().await;
         Ok(store.close().await?)
     };
     process.end(ending).await

@@ -17,8 +17,10 @@ use bennu_store::{Directory, Store};
 use tokio::task::JoinHandle;
 
 use crate::bootstrap::bootstrap;
+use crate::housekeeping::keep_house;
 use crate::key_use::KeyUse;
 use crate::throttle::Throttle;
+use crate::usage::{Counted, counted};
 use crate::verify::StoreCredentials;
 
 /// What the routes share. Cheap to clone.
@@ -27,6 +29,7 @@ pub struct AuthState {
     pub(crate) store: Store,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counted: Counted,
     /// None where authentication is off.
     pub(crate) verifying: Option<Arc<Verifying>>,
 }
@@ -59,8 +62,10 @@ impl Auth {
     ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let AuthMode::Verify(settings) = &config.auth.mode else {
-            let state = AuthState { store: store.clone(), events, clock, verifying: None };
-            return Ok(Self { state, lookup: Arc::new(OpenDeployment), background: Vec::new() });
+            let state =
+                AuthState { store: store.clone(), events, clock, counted: counted(), verifying: None };
+            let background = vec![keep_house(state.clone(), config.limits_check, shutdown.clone())];
+            return Ok(Self { state, lookup: Arc::new(OpenDeployment), background });
         };
         let settings = Credentials::clone(settings);
         let keys = signing_keys(&settings)?;
@@ -77,7 +82,7 @@ impl Auth {
         };
         let cache = CachedCredentials::new(Arc::new(verifier));
         let throttle = Throttle::new(settings.rate_limit, settings.login_attempts, Arc::clone(&clock));
-        let background = vec![
+        let mut background = vec![
             key_use.keep_storing(store.clone(), shutdown.clone()),
             keep_revoking(cache.clone(), &events, shutdown.clone()).await,
         ];
@@ -91,7 +96,14 @@ impl Auth {
             root_path,
             cache: cache.clone(),
         };
-        let state = AuthState { store: store.clone(), events, clock, verifying: Some(Arc::new(verifying)) };
+        let state = AuthState {
+            store: store.clone(),
+            events,
+            clock,
+            counted: counted(),
+            verifying: Some(Arc::new(verifying)),
+        };
+        background.push(keep_house(state.clone(), config.limits_check, shutdown.clone()));
         Ok(Self { state, lookup: Arc::new(cache), background })
     }
 

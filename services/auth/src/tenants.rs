@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::log_in::verifying;
 use crate::responses::{field_error, no_content, store_failed, unusable};
 use crate::service::AuthState;
+use crate::usage::LimitsBody;
 
 const LARGEST_PAGE: usize = 1_000;
 
@@ -34,6 +35,7 @@ struct TenantBody {
     created_at: String,
     /// Since when it may not be used; null while it may.
     suspended_at: Option<String>,
+    limits: LimitsBody,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -57,6 +59,8 @@ struct UpdateTenantRequestBody {
     name: Option<String>,
     /// Suspended, nothing of the tenant can be read or written; all of it is kept.
     suspended: Option<bool>,
+    /// In place of all limits that the tenant has.
+    limits: Option<LimitsBody>,
 }
 
 impl From<Tenant> for TenantBody {
@@ -66,6 +70,7 @@ impl From<Tenant> for TenantBody {
             name: tenant.name,
             created_at: tenant.created_at.to_string(),
             suspended_at: tenant.suspended_at.map(|time| time.to_string()),
+            limits: (&tenant.limits).into(),
         }
     }
 }
@@ -179,7 +184,7 @@ async fn get(
     Ok(web::Json(DataBody { data: find(&state, &slug).await?.into() }))
 }
 
-/// Renames a tenant, suspends it, or lets it be used again.
+/// Renames a tenant, limits it, suspends it, or lets it be used again.
 #[utoipa::path(
     patch, path = "/platform/v1/tenants/{slug}", operation_id = "updateTenant", tag = "platform",
     params(("slug" = String, Path, description = "The slug of the tenant")),
@@ -188,6 +193,7 @@ async fn get(
         (status = 200, body = DataBody<TenantBody>),
         (status = 403, description = "The caller does not manage tenants, or it is the first one", body = String, content_type = "text/plain"),
         (status = 404, body = String, content_type = "text/plain"),
+        (status = 422, description = "A field cannot be used"),
     )
 )]
 async fn update(
@@ -197,6 +203,10 @@ async fn update(
     body: JsonBody<UpdateTenantRequestBody>,
 ) -> Result<web::Json<DataBody<TenantBody>>, ApiError> {
     let tenant = find(&state, &slug).await?;
+    if let Some(limits) = body.0.limits {
+        state.directory().limit_tenant(tenant.id, &limits.read()?).await.map_err(store_failed)?;
+        state.revoke(tenant.id, CredentialName::Tenant).await;
+    }
     if let Some(name) = body.0.name.filter(|name| !name.trim().is_empty()) {
         state.directory().rename_tenant(tenant.id, &name).await.map_err(store_failed)?;
     }

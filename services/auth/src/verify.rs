@@ -8,6 +8,7 @@ use bennu_access::{
     PresentedApiKey, Principal, PrincipalParts, ProjectLimit, Role, SigningKeys, TokenError,
 };
 use bennu_domain::ids::{TenantId, UserId};
+use bennu_domain::limits::RateLimits;
 use bennu_domain::time::Clock;
 use bennu_store::{Directory, KeyHolder, Membership, Store, StoreError, Tenant};
 
@@ -45,15 +46,13 @@ impl StoreCredentials {
 
     /// The administration secret acts as the deployment itself, in any tenant.
     async fn deployment(&self, tenant: Option<&str>) -> Result<PrincipalParts, CredentialError> {
-        let tenant = match tenant {
-            None => TenantId::DEFAULT,
-            Some(slug) => {
-                let found = self.directory().tenant_named(slug).await.map_err(unavailable)?;
-                found.ok_or(CredentialError::UnknownTenant)?.id
-            }
+        let found = match tenant {
+            None => self.directory().tenant(TenantId::DEFAULT).await,
+            Some(slug) => self.directory().tenant_named(slug).await,
         };
+        let tenant = found.map_err(unavailable)?.ok_or(CredentialError::UnknownTenant)?;
         Ok(PrincipalParts {
-            tenant,
+            tenant: tenant.id,
             credential: Credential::AdminSecret,
             user: Some(UserId::SYSTEM),
             name: "system".to_owned(),
@@ -61,6 +60,9 @@ impl StoreCredentials {
             manages_platform: true,
             traffic: KeyTraffic::Any,
             project: None,
+            tenant_rates: tenant.limits.rates,
+            key_rates: RateLimits::default(),
+            storage_full: tenant.storage_full,
         })
     }
 
@@ -101,6 +103,9 @@ impl StoreCredentials {
             manages_platform: false,
             traffic: key.traffic,
             project,
+            tenant_rates: membership.tenant.limits.rates,
+            key_rates: key.rates,
+            storage_full: membership.tenant.storage_full,
         })
     }
 
@@ -134,6 +139,9 @@ impl StoreCredentials {
             manages_platform: account.manages_platform,
             traffic: KeyTraffic::Any,
             project: None,
+            tenant_rates: tenant.limits.rates,
+            key_rates: RateLimits::default(),
+            storage_full: tenant.storage_full,
         })
     }
 }

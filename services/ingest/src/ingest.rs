@@ -6,8 +6,9 @@ use actix::Arbiter;
 use anyhow::Context as _;
 use bennu_archive::Archive;
 use bennu_kit::actor::{Guarded, Guardian};
-use bennu_process::{Process, connect_broker};
+use bennu_process::{Process, connect_broker, open_quota};
 use bennu_queue::{EmbeddedEvents, Events, RabbitMq, SpanBroker, SpanDeliveries, embedded_span_broker};
+use bennu_quota::Quota;
 use bennu_store::Store;
 use tokio::task::JoinHandle;
 
@@ -58,7 +59,8 @@ impl Ingest {
         let events: Arc<dyn Events> = Arc::new(EmbeddedEvents::new());
         let (broker, deliveries) = embedded_span_broker(WAITING_REQUESTS);
         let writing = Writing::start(process, store, deliveries, Arc::clone(&events)).await?;
-        let (receiver, gauge) = receiver(process, Arc::new(broker));
+        let quota = open_quota(&process.config).await?;
+        let (receiver, gauge) = receiver(process, Arc::new(broker), quota);
         Ok(Self {
             receiver: Some(receiver),
             events,
@@ -83,11 +85,14 @@ impl Ingest {
         } else {
             None
         };
-        let receiver = roles.receiver.then(|| {
-            let (receiver, gauge) = receiver(process, Arc::new(broker.span_broker()));
+        let receiver = if roles.receiver {
+            let quota = open_quota(&process.config).await?;
+            let (receiver, gauge) = receiver(process, Arc::new(broker.span_broker()), quota);
             watching.push(gauge);
-            receiver
-        });
+            Some(receiver)
+        } else {
+            None
+        };
         Ok(Self { receiver, events, broker: Some(broker), writing, watching })
     }
 
@@ -108,7 +113,7 @@ impl Ingest {
     }
 }
 
-fn receiver(process: &Process, broker: Arc<dyn SpanBroker>) -> (Receiver, JoinHandle<()>) {
+fn receiver(process: &Process, broker: Arc<dyn SpanBroker>, quota: Quota) -> (Receiver, JoinHandle<()>) {
     let (config, metrics) = (&process.config, process.metrics.clone());
     let budget = Budget::new(config.ingest_buffer_bytes);
     let gauge = tokio::spawn({
@@ -123,7 +128,7 @@ fn receiver(process: &Process, broker: Arc<dyn SpanBroker>) -> (Receiver, JoinHa
             }
         }
     });
-    (Receiver::new(broker, metrics, config.ingest_max_body_bytes, budget), gauge)
+    (Receiver::new(broker, metrics, config.ingest_max_body_bytes, budget, quota), gauge)
 }
 
 impl Writing {

@@ -48,7 +48,7 @@ async fn serve(process: Process) -> anyhow::Result<()> {
     let port = listener.local_addr()?.port();
     let archive = open_archive(config)?;
     let store = open_store(config, archive.clone()).await?;
-    let events = connect_events(&process, "bennu-query", archive).await?;
+    let events = connect_events(config, "bennu-query", archive).await?;
     let access = remote_access(config, &events.events, &process.shutdown).await?;
     let jobs = open_annotation_jobs(config, &store).await?;
     let watching = process.watch_store(&store);
@@ -67,7 +67,7 @@ async fn serve(process: Process) -> anyhow::Result<()> {
     process.serve_http(listener, access, routes).await?;
     let ending = async {
         watching.await?;
-        events.end().await?;
+        events.end().await;
         Ok(store.close().await?)
     };
     process.end(ending).await

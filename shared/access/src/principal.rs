@@ -1,6 +1,7 @@
 //! The verified caller of a request.
 
 use bennu_domain::ids::{ProjectId, TenantId, UserId};
+use bennu_domain::limits::RateLimits;
 
 use crate::api_key::KeyTraffic;
 use crate::credential::{Credential, CredentialName};
@@ -26,6 +27,11 @@ pub struct PrincipalParts {
     /// What a key is restricted to.
     pub traffic: KeyTraffic,
     pub project: Option<ProjectLimit>,
+    /// What the tenant may send, and what the key may beside it.
+    pub tenant_rates: RateLimits,
+    pub key_rates: RateLimits,
+    /// Whether the tenant stores as much as it may.
+    pub storage_full: bool,
 }
 
 /// The one project that a key may reach.
@@ -64,6 +70,9 @@ impl Principal {
             manages_platform: true,
             traffic: KeyTraffic::Any,
             project: None,
+            tenant_rates: RateLimits::default(),
+            key_rates: RateLimits::default(),
+            storage_full: false,
         })
     }
 

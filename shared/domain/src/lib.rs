@@ -13,6 +13,7 @@ pub mod global_id;
 pub mod ids;
 pub mod json_span;
 pub mod kind;
+pub mod limits;
 pub mod otlp;
 mod own_attributes;
 pub mod page;

@@ -13,10 +13,8 @@ use bennu_queue::{
     AnnotationJobs, EmbeddedAnnotationJobs, EmbeddedEvents, Events, JobLimits, RabbitMq, RabbitMqOptions,
     RedisAnnotationJobs, RedisDurability,
 };
+use bennu_quota::{MemoryBuckets, Quota, RedisBuckets};
 use bennu_store::{BlockPolicy, ConnectOptions, DatabaseLocation, Store};
-use tokio::task::JoinHandle;
-
-use crate::Process;
 
 /// The object store.
 pub fn open_archive(config: &Config) -> anyhow::Result<Archive> {
@@ -68,32 +66,29 @@ pub async fn connect_broker(
 /// News of other processes, and the broker that brings them if there is one.
 pub struct EventsConnection {
     pub events: Arc<dyn Events>,
-    broker: Option<(RabbitMq, JoinHandle<()>)>,
+    broker: Option<RabbitMq>,
 }
 
-/// Events by the broker that the configuration names; within the process when it names none.
+/// Events by the broker that the configuration names; within the process when it names none. Who only listens to news goes
+/// on without them while the broker is away.
 pub async fn connect_events(
-    process: &Process,
+    config: &Config,
     name: &str,
     archive: Archive,
 ) -> anyhow::Result<EventsConnection> {
-    let Some(url) = &process.config.broker else {
+    let Some(url) = &config.broker else {
         return Ok(EventsConnection { events: Arc::new(EmbeddedEvents::new()), broker: None });
     };
-    let broker = connect_broker(&process.config, url, name, archive).await?;
-    let probe = broker.clone();
-    let watching = process.watch("broker", move || std::future::ready(probe.health()));
-    Ok(EventsConnection { events: Arc::new(broker.events()), broker: Some((broker, watching)) })
+    let broker = connect_broker(config, url, name, archive).await?;
+    Ok(EventsConnection { events: Arc::new(broker.events()), broker: Some(broker) })
 }
 
 impl EventsConnection {
-    pub async fn end(self) -> anyhow::Result<()> {
+    pub async fn end(self) {
         drop(self.events);
-        if let Some((broker, watching)) = self.broker {
-            watching.await?;
+        if let Some(broker) = self.broker {
             broker.close().await;
         }
-        Ok(())
     }
 }
 
@@ -113,4 +108,12 @@ pub async fn open_annotation_jobs(config: &Config, store: &Store) -> anyhow::Res
     let consumer = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
     let jobs = RedisAnnotationJobs::connect(url, &consumer, durability, limits, clock).await;
     Ok(Arc::new(jobs.context("BENNU_ANNOTATION_QUEUE_URL")?))
+}
+
+/// How much callers may send: counted in Redis if there is a URL, else by this process alone.
+pub async fn open_quota(config: &Config) -> anyhow::Result<Quota> {
+    let Some(url) = &config.quota_url else {
+        return Ok(Quota::new(Arc::new(MemoryBuckets::new(Arc::new(SystemClock)))));
+    };
+    Ok(Quota::new(Arc::new(RedisBuckets::connect(url.as_str()).await.context("BENNU_QUOTA_URL")?)))
 }

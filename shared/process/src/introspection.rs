@@ -7,6 +7,7 @@ use bennu_access::{
     Credential, CredentialError, CredentialLookup, KeyTraffic, Principal, PrincipalParts, ProjectLimit, Role,
 };
 use bennu_domain::ids::{ProjectId, TenantId, UserId};
+use bennu_domain::limits::RateLimits;
 use bennu_proto::{self as proto, introspect_response};
 use http::uri::PathAndQuery;
 use tonic::client::Grpc;
@@ -100,7 +101,19 @@ pub fn write(principal: &Principal) -> proto::IntrospectResponse {
             .as_ref()
             .map(|limit| proto::ProjectLimit { id: limit.id.0, name: limit.name.clone() }),
         credential,
+        tenant_rates: Some(write_rates(&parts.tenant_rates)),
+        key_rates: Some(write_rates(&parts.key_rates)),
+        storage_full: parts.storage_full,
     }
+}
+
+fn write_rates(rates: &RateLimits) -> proto::Rates {
+    proto::Rates { spans: rates.spans_per_second, bytes: rates.bytes_per_second }
+}
+
+fn read_rates(rates: Option<proto::Rates>) -> RateLimits {
+    let proto::Rates { spans, bytes } = rates.unwrap_or_default();
+    RateLimits { spans_per_second: spans, bytes_per_second: bytes }
 }
 
 fn read(answer: proto::IntrospectResponse) -> Option<Principal> {
@@ -121,6 +134,9 @@ fn read(answer: proto::IntrospectResponse) -> Option<Principal> {
         manages_platform: answer.manages_platform,
         traffic: KeyTraffic::from_name(&answer.traffic)?,
         project: answer.project.map(|limit| ProjectLimit { id: ProjectId(limit.id), name: limit.name }),
+        tenant_rates: read_rates(answer.tenant_rates),
+        key_rates: read_rates(answer.key_rates),
+        storage_full: answer.storage_full,
     }))
 }
 
@@ -139,6 +155,9 @@ mod tests {
             manages_platform: false,
             traffic: KeyTraffic::IngestOnly,
             project: Some(ProjectLimit { id: ProjectId(5), name: "p".to_owned() }),
+            tenant_rates: RateLimits { spans_per_second: Some(1), bytes_per_second: None },
+            key_rates: RateLimits { spans_per_second: None, bytes_per_second: Some(0) },
+            storage_full: true,
         };
         let no_key = PrincipalParts {
             credential: Credential::Session("s".to_owned()),

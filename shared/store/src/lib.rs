@@ -32,7 +32,7 @@ mod transfer;
 pub use accounts::{
     Accept, Account, AddMember, ApiKey, CreateTenant, Directory, Invitation, Invitee, KeyHolder, KeyOwner,
     LogIn, Member, MemberChange, Membership, NewAccount, NewInvitation, NewLogIn, NewMember, NewStoredKey,
-    Rotation, Tenant,
+    Rotation, StoredUsage, Tenant,
 };
 pub use annotation_configs::{Assignment, ConfigChange, StoredAnnotationConfig};
 pub use annotation_queue::{

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bennu_access::{CredentialError, CredentialLookup, Permission, Principal, TenantScope};
+use bennu_access::{CredentialError, CredentialLookup, Permission, Principal};
 use bennu_kit::http::bearer_token;
 use bennu_kit::lifecycle::Shutdown;
 use bennu_queue::PublishError;
@@ -23,7 +23,6 @@ use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, En
 use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::{Code, Request, Response, Status};
 
-use super::http::own_project;
 use super::receiver::{ReceiveError, Receiver, RequestFormat};
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -154,13 +153,13 @@ impl UnaryService<Bytes> for Export {
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         let receiver = self.receiver.clone();
-        let (scope, project) = (TenantScope::from(&self.caller), own_project(&self.caller));
+        let caller = self.caller.clone();
         Box::pin(async move {
             let body = request.into_inner();
             let _held =
                 receiver.budget().hold(body.len()).map_err(|error| Status::unavailable(error.to_string()))?;
             let received =
-                receiver.receive(scope, project, RequestFormat::Protobuf, body).await.map_err(status)?;
+                receiver.receive(&caller, None, RequestFormat::Protobuf, body).await.map_err(status)?;
             Ok(Response::new(received.into_response()))
         })
     }
@@ -170,6 +169,7 @@ impl UnaryService<Bytes> for Export {
 fn status(error: ReceiveError) -> Status {
     match error {
         ReceiveError::Malformed(error) => Status::invalid_argument(error.to_string()),
+        ReceiveError::OverQuota(over) => Status::resource_exhausted(over.to_string()),
         ReceiveError::Publish(PublishError::Rejected(reason)) => Status::invalid_argument(reason),
         ReceiveError::Publish(error @ (PublishError::Full | PublishError::Unavailable(_))) => {
             Status::unavailable(error.to_string())

@@ -2,7 +2,6 @@
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bennu_access::Principal;
 use bennu_domain::project::ProjectName;
 use bennu_kit::http::{ApiError, Authorized};
 use bennu_queue::PublishError;
@@ -57,6 +56,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         (status = 413, description = "The body is too large", body = String, content_type = "text/plain"),
         (status = 415, description = "Unknown content type or encoding", body = String, content_type = "text/plain"),
         (status = 422, description = "The body is no OTLP request", body = String, content_type = "text/plain"),
+        (status = 429, description = "The tenant or the key is over its quota; see Retry-After", body = String, content_type = "text/plain"),
         (status = 503, description = "Too much is waiting to be stored; see Retry-After", body = String, content_type = "text/plain"),
     )
 )]
@@ -70,9 +70,8 @@ async fn export_traces(
     let format = request_format(headers)?;
     let encoding = content_encoding(headers)?;
     let project = project_header(headers)?;
-    let project = own_project(caller.principal()).or(project);
     let (body, _held) = read_body(payload, encoding, receiver.max_body_bytes(), receiver.budget()).await?;
-    let received = receiver.receive(caller.scope(), project, format, body).await.map_err(api_error)?;
+    let received = receiver.receive(caller.principal(), project, format, body).await.map_err(api_error)?;
     Ok(respond(format, &received.into_response()))
 }
 
@@ -106,11 +105,6 @@ fn project_header(headers: &HeaderMap) -> Result<Option<ProjectName>, ApiError> 
     Ok(ProjectName::new(name.trim()))
 }
 
-/// The project into which all spans of the caller go, whatever they name.
-pub(super) fn own_project(caller: &Principal) -> Option<ProjectName> {
-    caller.parts().project.as_ref().and_then(|limit| ProjectName::new(&limit.name))
-}
-
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
@@ -123,6 +117,9 @@ pub(super) fn unavailable(reason: impl std::fmt::Display) -> ApiError {
 pub(super) fn api_error(error: ReceiveError) -> ApiError {
     match error {
         ReceiveError::Malformed(error) => ApiError::Unprocessable(error.to_string()),
+        ReceiveError::OverQuota(over) => {
+            ApiError::TooMany { message: over.to_string(), retry_after: Some(over.retry_after) }
+        }
         ReceiveError::Publish(PublishError::Rejected(reason)) => ApiError::Unprocessable(reason),
         ReceiveError::Publish(error @ (PublishError::Full | PublishError::Unavailable(_))) => {
             unavailable(error)

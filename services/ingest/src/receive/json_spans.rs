@@ -72,6 +72,7 @@ struct InvalidSpan {
         (status = 404, description = "No project has this GlobalId", body = String, content_type = "text/plain"),
         (status = 413, description = "The body is too large", body = String, content_type = "text/plain"),
         (status = 422, description = "The body is not of this form"),
+        (status = 429, description = "The tenant or the key is over its quota; see Retry-After", body = String, content_type = "text/plain"),
         (status = 503, description = "Too much is waiting to be stored; see Retry-After", body = String, content_type = "text/plain"),
     )
 )]
@@ -99,7 +100,10 @@ async fn create_spans(
     }
     if total_received > 0 {
         let body = Bytes::from(read.into_request().encode_to_vec());
-        receiver.receive(scope, Some(project), RequestFormat::Protobuf, body).await.map_err(api_error)?;
+        receiver
+            .receive(caller.principal(), Some(project), RequestFormat::Protobuf, body)
+            .await
+            .map_err(api_error)?;
     }
     let answer = CreateSpansResponseBody { total_received, total_queued: total_received };
     Ok(HttpResponse::Accepted().json(answer))

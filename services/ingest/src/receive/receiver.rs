@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bennu_access::TenantScope;
+use bennu_access::{Principal, TenantScope};
 use bennu_domain::otlp::{OtlpError, Rejection, rejection_message, validate_json_request, validate_request};
 use bennu_domain::project::ProjectName;
 use bennu_kit::telemetry::Metrics;
 use bennu_queue::{Envelope, PublishError, SpanBroker};
+use bennu_quota::{OverQuota, Quota};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
@@ -25,6 +26,7 @@ pub struct Receiver {
     metrics: Metrics,
     max_body_bytes: usize,
     budget: Budget,
+    quota: Quota,
 }
 
 /// How the body of a request is written.
@@ -46,13 +48,21 @@ pub enum ReceiveError {
     #[error(transparent)]
     Malformed(#[from] OtlpError),
     #[error(transparent)]
+    OverQuota(#[from] OverQuota),
+    #[error(transparent)]
     Publish(#[from] PublishError),
 }
 
 impl Receiver {
     /// `max_body_bytes` bounds a body on the wire and inflated; `budget` all bodies together.
-    pub fn new(broker: Arc<dyn SpanBroker>, metrics: Metrics, max_body_bytes: usize, budget: Budget) -> Self {
-        Self { broker, metrics, max_body_bytes, budget }
+    pub fn new(
+        broker: Arc<dyn SpanBroker>,
+        metrics: Metrics,
+        max_body_bytes: usize,
+        budget: Budget,
+        quota: Quota,
+    ) -> Self {
+        Self { broker, metrics, max_body_bytes, budget, quota }
     }
 
     pub fn budget(&self) -> &Budget {
@@ -63,15 +73,17 @@ impl Receiver {
         self.max_body_bytes
     }
 
-    /// Stores the good spans of an inflated request and answers which ones were refused.
+    /// Stores the good spans of an inflated request and answers which ones were refused. They go to the project of the caller's
+    /// key if it has one, else to the one that is given, else to those that they name.
     pub async fn receive(
         &self,
-        scope: TenantScope,
+        caller: &Principal,
         project: Option<ProjectName>,
         format: RequestFormat,
         body: Bytes,
     ) -> Result<Received, ReceiveError> {
-        self.metrics.ingest.received(body.len() as u64);
+        let bytes = body.len();
+        self.metrics.ingest.received(bytes as u64);
         // Decoding a large request takes longer than a thread that serves others may stand still.
         let validating = tokio::task::spawn_blocking(move || match format {
             RequestFormat::Protobuf => validate_request(body),
@@ -80,6 +92,8 @@ impl Receiver {
         let validated = validating.await.map_err(|error| PublishError::Unavailable(error.to_string()))??;
         let accepted = validated.request.span_count();
         if accepted > 0 {
+            self.quota.take(caller, accepted, bytes).await?;
+            let (scope, project) = (TenantScope::from(caller), own_project(caller).or(project));
             let publishing = self.broker.publish(Envelope { scope, project, request: validated.request });
             let late = |_| PublishError::Unavailable("the spans were not stored in time".to_owned());
             tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await.map_err(late)??;
@@ -88,6 +102,11 @@ impl Receiver {
         self.metrics.ingest.rejected("invalid", validated.rejections.len() as u64);
         Ok(Received { rejections: validated.rejections })
     }
+}
+
+/// The project into which all spans of the caller go, whatever they name.
+fn own_project(caller: &Principal) -> Option<ProjectName> {
+    caller.parts().project.as_ref().and_then(|limit| ProjectName::new(&limit.name))
 }
 
 impl Received {

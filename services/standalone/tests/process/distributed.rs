@@ -135,7 +135,8 @@ fn a_backend_that_cannot_be_used_ends_the_start_with_its_variable() {
     let objects_url = format!("file://{}", objects.path().display());
     let objects = ("BENNU_OBJECT_STORE_URL", objects_url.as_str());
     let writer = ("BENNU_INGEST_ROLES", "writer");
-    let cases: [(&str, Settings, &str); 8] = [
+    let enabled = ("BENNU_ENABLE_AUTH", "true");
+    let cases: [(&str, Settings, &str); 11] = [
         ("bennu-ingest", &[], "BENNU_DATABASE_URL"),
         ("bennu-query", &[], "BENNU_DATABASE_URL"),
         ("bennu-query", &[postgres], "BENNU_OBJECT_STORE_URL"),
@@ -151,6 +152,9 @@ fn a_backend_that_cannot_be_used_ends_the_start_with_its_variable() {
             "BENNU_OBJECT_STORE_URL",
         ),
         ("bennu-ingest", &[postgres, objects, writer], "BENNU_BROKER_URL"),
+        ("bennu-query", &[postgres, objects, enabled], "BENNU_SECRET"),
+        ("bennu-auth", &[postgres, objects, enabled], "BENNU_SECRET"),
+        ("bennu-auth", &[postgres, objects, enabled, ("BENNU_AUTH_URL", "http://auth:1")], "BENNU_AUTH_URL"),
         (
             "bennu-ingest",
             &[postgres, objects, ("BENNU_BROKER_URL", "amqp://me:hunter2@127.0.0.1:1")],
@@ -174,6 +178,7 @@ fn help_teaches() {
         ("bennu-ingest", &["serve", "--help"], "BENNU_BROKER_URL"),
         ("bennu-ingest", &["dead-letters", "--help"], "replay"),
         ("bennu-query", &["serve", "--help"], "BENNU_DATABASE_URL"),
+        ("bennu-auth", &["serve", "--help"], "BENNU_AUTH_URL"),
     ] {
         let done = run(program, arguments, &[]);
         let text = String::from_utf8(done.stdout).unwrap();

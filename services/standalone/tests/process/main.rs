@@ -13,6 +13,7 @@ mod senders;
 mod stored;
 mod traffic;
 
+mod authenticated;
 mod chaos;
 mod distributed;
 mod documents;

@@ -44,7 +44,7 @@ pub(super) fn read(vars: &Variables) -> Result<AnnotationSettings, ConfigError> 
     })
 }
 
-fn redis_url(value: &str) -> Result<Option<String>, String> {
+pub(super) fn redis_url(value: &str) -> Result<Option<String>, String> {
     match value {
         "" => Ok(None),
         url if url.starts_with("redis://") => Ok(Some(url.to_owned())),

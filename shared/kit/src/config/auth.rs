@@ -84,7 +84,7 @@ pub(super) fn read(vars: &Variables) -> Result<AuthSettings, ConfigError> {
 
 fn credentials(vars: &Variables) -> Result<Credentials, ConfigError> {
     if !vars.is_set("BENNU_SECRET") {
-        let expected = "with BENNU_ENABLE_AUTH, at least 32 ASCII characters without blanks, with a digit and a lower-case letter among them";
+        let expected = "with BENNU_ENABLE_AUTH at least 32 ASCII characters without blanks, with a digit and a lower-case letter among them; or BENNU_AUTH_URL, for services that ask bennu-auth";
         return Err(ConfigError::Missing { name: "BENNU_SECRET", expected: expected.to_owned() });
     }
     let minutes =

@@ -67,6 +67,9 @@ pub struct Config {
     pub large_block_bytes: usize,
     pub annotations: AnnotationSettings,
     pub auth: AuthSettings,
+    /// `redis://…`; each process counts for itself if none is given.
+    pub quota_url: Option<RedisUrl>,
+    pub limits_check: Duration,
     /// Connections of the read pool.
     pub database_connections: u32,
     /// Time to finish work in hand after a signal.
@@ -75,6 +78,22 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Settings that have a value of their own.
     given: BTreeSet<&'static str>,
+}
+
+/// Where a Redis is. `Debug` shows no password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl(String);
+
+impl RedisUrl {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RedisUrl({})", masked(&self.0))
+    }
 }
 
 impl Config {
@@ -108,6 +127,9 @@ impl Config {
             large_block_bytes: vars.read("BENNU_LARGE_BLOCK_BYTES", |v| byte_size(v, 1..=GIB))?,
             annotations: annotations::read(&vars)?,
             auth: auth::read(&vars)?,
+            quota_url: vars.read("BENNU_QUOTA_URL", annotations::redis_url)?.map(RedisUrl),
+            limits_check: vars
+                .read("BENNU_LIMITS_CHECK_SECONDS", |v| number(v, 1..=86_400).map(Duration::from_secs))?,
             database_connections: vars.read("BENNU_DATABASE_CONNECTIONS", |v| number(v, 1..=1000))?,
             shutdown_grace: vars
                 .read("BENNU_SHUTDOWN_SECONDS", |v| number(v, 0..=3600).map(Duration::from_secs))?,

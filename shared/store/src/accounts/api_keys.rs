@@ -2,6 +2,7 @@
 
 use bennu_access::{ApiKeyHash, ApiKeyName, KeyTraffic, NewApiKey};
 use bennu_domain::ids::{ApiKeyId, ProjectId, TenantId, UserId};
+use bennu_domain::limits::RateLimits;
 use bennu_domain::page::Page;
 use bennu_domain::time::Timestamp;
 use sea_orm::sea_query::Expr;
@@ -11,6 +12,7 @@ use sea_orm::{
 };
 
 use super::Directory;
+use super::limits::read_rates;
 use crate::entities::{api_key, project};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -29,6 +31,8 @@ pub struct ApiKey {
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
+    /// Beside those of its tenant.
+    pub rates: RateLimits,
 }
 
 /// A key that is to be stored.
@@ -40,6 +44,7 @@ pub struct NewStoredKey {
     pub traffic: KeyTraffic,
     pub project: Option<ProjectId>,
     pub expires_at: Option<Timestamp>,
+    pub rates: RateLimits,
 }
 
 /// What the one who verifies a key needs to know.
@@ -149,6 +154,8 @@ impl ScopedStore<'_> {
             created_at: Set(self.store.now()),
             expires_at: Set(new.expires_at.map(|time| time.0)),
             last_used_at: Set(None),
+            spans_per_second: Set(new.rates.spans_per_second.and_then(|rate| i64::try_from(rate).ok())),
+            bytes_per_second: Set(new.rates.bytes_per_second.and_then(|rate| i64::try_from(rate).ok())),
         };
         let transaction = self.store.begin().await?;
         let stored = api_key::Entity::insert(row).exec_with_returning(&transaction).await?;
@@ -179,6 +186,7 @@ impl From<api_key::Model> for ApiKey {
             created_at: Timestamp(row.created_at),
             expires_at: row.expires_at.map(Timestamp),
             last_used_at: row.last_used_at.map(Timestamp),
+            rates: read_rates(row.spans_per_second, row.bytes_per_second),
         }
     }
 }

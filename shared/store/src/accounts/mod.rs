@@ -6,6 +6,7 @@
 mod api_keys;
 mod erase;
 mod invitations;
+mod limits;
 mod log_ins;
 mod members;
 mod tenants;
@@ -14,6 +15,7 @@ use crate::store::Store;
 
 pub use api_keys::{ApiKey, KeyHolder, KeyOwner, NewStoredKey};
 pub use invitations::{Accept, Invitation, Invitee, NewInvitation};
+pub use limits::StoredUsage;
 pub use log_ins::{LogIn, NewLogIn, Rotation};
 pub use members::{Account, AddMember, Member, MemberChange, NewAccount, NewMember};
 pub use tenants::{CreateTenant, Membership, Tenant};

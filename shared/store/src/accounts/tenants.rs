@@ -3,11 +3,13 @@
 use bennu_access::Role;
 use bennu_domain::account::TenantSlug;
 use bennu_domain::ids::{TenantId, UserId};
+use bennu_domain::limits::TenantLimits;
 use bennu_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set};
 
 use super::Directory;
+use super::limits::read_limits;
 use super::members::{inserted, read_role};
 use crate::entities::{membership, tenant};
 use crate::error::StoreError;
@@ -21,6 +23,9 @@ pub struct Tenant {
     pub created_at: Timestamp,
     /// Since when it may not be used.
     pub suspended_at: Option<Timestamp>,
+    pub limits: TenantLimits,
+    /// Whether it was found to store as much as it may.
+    pub storage_full: bool,
 }
 
 /// What a person is in a tenant.
@@ -39,9 +44,10 @@ pub enum CreateTenant {
 
 impl From<tenant::Model> for Tenant {
     fn from(row: tenant::Model) -> Self {
-        let tenant::Model { id, slug, name, created_at, suspended_at } = row;
+        let limits = read_limits(&row);
+        let tenant::Model { id, slug, name, created_at, suspended_at, storage_full, .. } = row;
         let (created_at, suspended_at) = (Timestamp(created_at), suspended_at.map(Timestamp));
-        Self { id: TenantId(id), slug, name, created_at, suspended_at }
+        Self { id: TenantId(id), slug, name, created_at, suspended_at, limits, storage_full }
     }
 }
 
@@ -84,6 +90,7 @@ impl Directory<'_> {
             name: Set(name.to_owned()),
             created_at: Set(now),
             suspended_at: Set(None),
+            ..Default::default()
         };
         let unless_taken = OnConflict::column(tenant::Column::Slug).do_nothing().to_owned();
         let insert = tenant::Entity::insert(row).on_conflict(unless_taken).try_insert();

@@ -11,6 +11,11 @@ pub struct Model {
     pub name: String,
     pub created_at: i64,
     pub suspended_at: Option<i64>,
+    pub spans_per_second: Option<i64>,
+    pub bytes_per_second: Option<i64>,
+    pub stored_bytes: Option<i64>,
+    pub retention_days: Option<i64>,
+    pub storage_full: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod accounts;
 mod annotation_configs;
 mod annotation_deletes;
 mod annotation_summaries;
@@ -32,6 +33,7 @@ mod session_pages;
 mod span_filters;
 mod span_ids;
 mod span_pages;
+mod tenant_life;
 mod tenants;
 mod text_ids;
 mod trace_pages;

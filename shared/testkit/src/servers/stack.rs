@@ -24,11 +24,16 @@ const READY: Greeting = Greeting { send: b"GET /readyz HTTP/1.0\r\n\r\n", answer
 const OPEN: Greeting =
     Greeting { send: b"GET /healthz HTTP/1.0\r\nhost: gateway\r\n\r\n", answer: b"HTTP/1.1 200" };
 
+/// Secrets that no other service needs.
+const KNOWN_TO_AUTH: [&str; 3] =
+    ["BENNU_SECRET", "BENNU_ADMIN_SECRET", "BENNU_DEFAULT_ADMIN_INITIAL_PASSWORD"];
+
 /// Everything, running. Each part can be stopped, killed and started again on its own.
 #[derive(Debug)]
 pub struct Stack {
     pub gateway: Server,
     pub query: Server,
+    pub auth: Server,
     pub annotation_worker: Server,
     pub receiver: Server,
     pub writer: Server,
@@ -60,15 +65,21 @@ impl Stack {
             ("BENNU_BROKER_URL", &rabbitmq.variables[0].1),
             ("BENNU_OBJECT_STORE_URL", &object_url),
             ("BENNU_ANNOTATION_QUEUE_URL", &redis.variables[0].1),
+            ("BENNU_QUOTA_URL", &redis.variables[0].1),
         ];
         shared.extend(settings);
+        // It verifies credentials itself; the others ask it.
+        let auth = service(programs, "bennu-auth", &shared)?;
+        let auth_url = format!("http://{}", auth.variables[1].1);
+        shared.retain(|(name, _)| !KNOWN_TO_AUTH.contains(name));
+        shared.push(("BENNU_AUTH_URL", &auth_url));
         let with = |own: &[(&'static str, &'static str)]| [shared.as_slice(), own].concat();
 
         let writer = service(programs, "bennu-ingest", &with(&[("BENNU_INGEST_ROLES", "writer")]))?;
         let receiver = service(programs, "bennu-ingest", &with(&[("BENNU_INGEST_ROLES", "receiver")]))?;
         let query = service(programs, "bennu-query", &with(&[]))?;
         let annotation_worker = service(programs, "bennu-annotation-worker", &with(&[]))?;
-        let gateway = gateway(&receiver, &query)?;
+        let gateway = gateway(&receiver, &query, &auth)?;
         let [(_, url), (_, grpc)] = gateway.variables.as_slice() else { unreachable!("see gateway()") };
         let grpc_port = grpc.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
         Ok(Self {
@@ -76,6 +87,7 @@ impl Stack {
             grpc_port,
             gateway,
             query,
+            auth,
             annotation_worker,
             receiver,
             writer,
@@ -123,7 +135,7 @@ fn service(programs: &Path, program: &'static str, settings: &[(&str, &str)]) ->
 }
 
 /// Debian's nginx with the configuration that is shipped.
-fn gateway(receiver: &Server, query: &Server) -> Result<Server, ServerError> {
+fn gateway(receiver: &Server, query: &Server, auth: &Server) -> Result<Server, ServerError> {
     // It is not in the PATH of ordinary users.
     let nginx = find_program("nginx", "nginx-light").or_else(|error| {
         let path = Path::new("/usr/sbin/nginx");
@@ -138,6 +150,7 @@ fn gateway(receiver: &Server, query: &Server) -> Result<Server, ServerError> {
             ("${BENNU_INGEST}", receiver.variables[0].1.as_str()),
             ("${BENNU_INGEST_GRPC}", &receiver.variables[1].1),
             ("${BENNU_QUERY}", &query.variables[0].1),
+            ("${BENNU_AUTH}", &auth.variables[0].1),
             ("${BENNU_GATEWAY_HTTP}", &format!("127.0.0.1:{http}")),
             ("${BENNU_GATEWAY_GRPC}", &grpc_address),
         ];

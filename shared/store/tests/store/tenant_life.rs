@@ -1,0 +1,127 @@
+//! Tenants: made, limited, suspended, erased.
+
+use bennu_access::Role;
+use bennu_domain::account::TenantSlug;
+use bennu_domain::ids::TenantId;
+use bennu_domain::limits::{RateLimits, TenantLimits};
+use bennu_store::{CreateTenant, StoredUsage, Tenant};
+use bennu_testkit::otlp::{request, span};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+
+use crate::accounts::{add, add_key, directory};
+use crate::support::{EVERYTHING_IS_LARGE, TestStore, everything, on_both_engines};
+
+on_both_engines!(
+    a_slug_is_taken_once,
+    limits_and_suspension_are_kept,
+    what_is_stored_is_counted,
+    an_erased_tenant_leaves_no_row_and_no_object,
+);
+
+async fn create(db: &TestStore, slug: &str) -> CreateTenant {
+    directory(db).create_tenant(&TenantSlug::parse(slug).unwrap(), slug).await.unwrap()
+}
+
+async fn created(db: &TestStore, slug: &str) -> Tenant {
+    match create(db, slug).await {
+        CreateTenant::Created(tenant) => tenant,
+        CreateTenant::SlugTaken => panic!("{slug} is taken"),
+    }
+}
+
+async fn a_slug_is_taken_once(db: TestStore) {
+    let one = created(&db, "one").await;
+    assert_eq!(create(&db, "one").await, CreateTenant::SlugTaken);
+    assert_eq!(create(&db, "default").await, CreateTenant::SlugTaken);
+    let other = created(&db, "other").await;
+    assert_eq!(directory(&db).tenant_named("one").await.unwrap(), Some(one.clone()));
+    let slugs = async |from, limit| -> Vec<String> {
+        directory(&db).tenants(from, limit).await.unwrap().into_iter().map(|tenant| tenant.slug).collect()
+    };
+    assert_eq!(slugs(None, 2).await, ["default", "one"]);
+    assert_eq!(slugs(Some(other.id), 2).await, ["other"]);
+    assert_eq!(db.tenant(one.id.0).members(None, 9).await.unwrap().items[0].role, Role::System);
+}
+
+async fn limits_and_suspension_are_kept(db: TestStore) {
+    let id = created(&db, "one").await.id;
+    let rates = RateLimits { spans_per_second: Some(1), bytes_per_second: None };
+    let limits =
+        TenantLimits { rates, stored_bytes: Some(u64::from(u32::MAX) * 10), retention_days: Some(30) };
+    let now = db.data().time();
+    directory(&db).limit_tenant(id, &limits).await.unwrap();
+    directory(&db).suspend_tenant(id, Some(now)).await.unwrap();
+    directory(&db).set_storage_full(id, true).await.unwrap();
+    directory(&db).rename_tenant(id, "Name").await.unwrap();
+    let tenant = directory(&db).tenant(id).await.unwrap().unwrap();
+    assert_eq!((tenant.limits, tenant.suspended_at, tenant.storage_full), (limits, Some(now), true));
+    assert_eq!(tenant.name, "Name");
+    directory(&db).limit_tenant(id, &TenantLimits::default()).await.unwrap();
+    directory(&db).suspend_tenant(id, None).await.unwrap();
+    let tenant = directory(&db).tenant(id).await.unwrap().unwrap();
+    assert_eq!((tenant.limits, tenant.suspended_at), (TenantLimits::default(), None));
+}
+
+async fn what_is_stored_is_counted(db: TestStore) {
+    assert_eq!(db.data().stored_usage().await.unwrap(), StoredUsage::default());
+    db.write(request().spans([span(1, 1), span(1, 2), span(2, 1)])).await;
+    let usage = db.data().stored_usage().await.unwrap();
+    assert_eq!(usage.spans, 3);
+    let bytes = db.number("SELECT sum(stored_bytes) FROM trace_blocks").await;
+    assert_eq!(usage.bytes, u64::try_from(bytes).unwrap());
+    assert_eq!(db.fresh_tenant().stored_usage().await.unwrap(), StoredUsage::default());
+}
+
+async fn an_erased_tenant_leaves_no_row_and_no_object(db: TestStore) {
+    let db = db.with_blocks(EVERYTHING_IS_LARGE).await;
+    let (one, other) = (created(&db, "one").await.id, created(&db, "other").await.id);
+    for tenant in [one, other] {
+        fill(&db, tenant).await;
+    }
+    let tables = tables_of_tenants(&db).await;
+    assert!(tables.len() > 10, "{tables:?}");
+    let before = everything(db.tenant(other.0)).await;
+    directory(&db).erase_tenant(one).await.unwrap();
+    for table in &tables {
+        let rows = db.number(&format!("SELECT count(*) FROM {table} WHERE tenant_id = {}", one.0)).await;
+        assert_eq!(rows, 0, "{table}");
+    }
+    assert_eq!(directory(&db).tenant(one).await.unwrap(), None);
+    assert_eq!(db.number("SELECT count(*) FROM users WHERE email LIKE 'one%'").await, 0);
+    assert_eq!(everything(db.tenant(other.0)).await, before);
+    // Called again there is nothing to do.
+    directory(&db).erase_tenant(one).await.unwrap();
+}
+
+/// Rows of every kind that spans and accounts make.
+async fn fill(db: &TestStore, tenant: TenantId) {
+    let data = db.tenant(tenant.0);
+    let slug = directory(db).tenant(tenant).await.unwrap().unwrap().slug;
+    let spans = (1..=3).map(|id| span(id.into(), id).session("session"));
+    crate::support::write(data, request().project("p").spans(spans)).await.unwrap();
+    let member = add(data, &slug, Role::Admin).await;
+    add_key(data, Some(member.user)).await;
+    add_key(data, None).await;
+}
+
+/// Those with a column that names the tenant.
+async fn tables_of_tenants(db: &TestStore) -> Vec<String> {
+    let connection = db.raw().await;
+    let sql = match connection.get_database_backend() {
+        DbBackend::Postgres => {
+            "SELECT table_name AS name FROM information_schema.columns
+             WHERE table_schema = 'public' AND column_name = 'tenant_id'"
+        }
+        _ => {
+            "SELECT t.name AS name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+             WHERE t.type = 'table' AND c.name = 'tenant_id'"
+        }
+    };
+    let rows = connection
+        .query_all_raw(Statement::from_string(connection.get_database_backend(), sql))
+        .await
+        .unwrap();
+    let names = rows.iter().map(|row| row.try_get("", "name").unwrap()).collect();
+    connection.close().await.unwrap();
+    names
+}
