@@ -120,12 +120,6 @@ impl From<ApiKey> for ApiKeyBody {
     }
 }
 
-/// Keys are about accounts, which mean nothing where everybody may do everything.
-fn verifying(state: &AuthState) -> Result<&Verifying, ApiError> {
-    let off = || ApiError::Forbidden("API keys need authentication, which is switched off.".to_owned());
-    state.verifying.as_deref().ok_or_else(off)
-}
-
 /// Lists one's own keys.
 #[utoipa::path(
     get, path = "/v1/user/api_keys", operation_id = "getUserApiKeys", tag = "api_keys",
@@ -135,7 +129,7 @@ async fn list_own(
     caller: Authorized<Own>,
     state: web::Data<AuthState>,
 ) -> Result<web::Json<DataBody<Vec<ApiKeyBody>>>, ApiError> {
-    verifying(&state)?;
+    state.verifying()?;
     let owner = caller.principal().parts().user.filter(|user| *user != UserId::SYSTEM);
     let data = match owner {
         None => Vec::new(),
@@ -167,7 +161,7 @@ async fn create_own(
     state: web::Data<AuthState>,
     body: JsonBody<CreateApiKeyRequestBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     refuse_keys(caller.principal())?;
     let no_person = || ApiError::Forbidden("Only users have keys of their own.".to_owned());
     let user = caller.principal().session_user().ok_or_else(no_person)?;
@@ -268,7 +262,7 @@ async fn delete_own(
     state: web::Data<AuthState>,
     key: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    verifying(&state)?;
+    state.verifying()?;
     let parts = caller.principal().parts();
     let owner = match (parts.role, parts.user) {
         (Role::Admin, _) => KeyOwner::AnyUser,
@@ -314,7 +308,7 @@ async fn list_all(
     state: web::Data<AuthState>,
     mut query: QueryString,
 ) -> Result<web::Json<PageBody<UserApiKey>>, ApiError> {
-    verifying(&state)?;
+    state.verifying()?;
     let (limit, cursor) = (query.capped_limit(100, LARGEST_PAGE), query.cursor());
     query.finish()?;
     let from = cursor.map(|cursor| {
@@ -349,7 +343,7 @@ async fn list_system(
     caller: Authorized<Administer>,
     state: web::Data<AuthState>,
 ) -> Result<web::Json<DataBody<Vec<ApiKeyBody>>>, ApiError> {
-    verifying(&state)?;
+    state.verifying()?;
     Ok(web::Json(DataBody { data: all_keys(state.store.scoped(&caller.scope()), KeyOwner::Tenant).await? }))
 }
 
@@ -369,7 +363,7 @@ async fn create_system(
     state: web::Data<AuthState>,
     body: JsonBody<CreateApiKeyRequestBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     refuse_keys(caller.principal())?;
     create(&state, verifying, &caller.scope(), None, body.0.data).await
 }
@@ -390,6 +384,6 @@ async fn delete_system(
     state: web::Data<AuthState>,
     key: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    verifying(&state)?;
+    state.verifying()?;
     delete(&state, &caller.scope(), KeyOwner::Tenant, SYSTEM_KEY, &key).await
 }

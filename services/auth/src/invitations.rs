@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use crate::log_in::{count_attempt, verifying};
+use crate::log_in::count_attempt;
 use crate::responses::{field_error, no_content, store_failed, unusable};
 use crate::service::AuthState;
 
@@ -126,7 +126,7 @@ async fn invite(
     state: web::Data<AuthState>,
     body: JsonBody<CreateInvitationRequestBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     let CreateInvitationRequestBody { email, role } = body.0;
     let role: Option<Role> = role.parse().ok().filter(|role: &Role| role.is_for_people());
     let role = role.ok_or_else(|| field_error(&["role"], "enum", "must be ADMIN, MEMBER or VIEWER", ""))?;
@@ -195,7 +195,7 @@ async fn accept(
     state: web::Data<AuthState>,
     body: JsonBody<AcceptInvitationRequestBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     count_attempt(verifying, &request)?;
     let AcceptInvitationRequestBody { token, username, email, password } = body.0;
     let username = Username::parse(&username).map_err(|error| unusable(&["username"], &error, &username))?;

@@ -33,6 +33,7 @@ pub fn routes(state: &AuthState) -> impl Fn(&mut ServiceConfig) + use<> {
         // Before the users, of which it could be one by its path.
         api_keys::routes(config);
         users::routes(config);
+        password_reset::member_routes(config);
         invitations::routes(config);
         memberships::routes(config);
         tenants::routes(config);

@@ -38,11 +38,6 @@ struct LogInBody {
     password: Option<String>,
 }
 
-/// The state of a process that verifies credentials; the routes are mounted in no other.
-pub fn verifying(state: &AuthState) -> Result<&Verifying, ApiError> {
-    state.verifying.as_deref().ok_or_else(|| ApiError::NotFound("Not Found".to_owned()))
-}
-
 /// Counts an attempt of the caller's address.
 pub fn count_attempt(verifying: &Verifying, request: &HttpRequest) -> Result<(), ApiError> {
     let address = client_address(request, verifying.trusted_proxies);
@@ -74,7 +69,7 @@ async fn log_in(
     state: web::Data<AuthState>,
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     count_attempt(verifying, &request)?;
     if !verifying.settings.passwords.accepted {
         return Err(ApiError::Forbidden("Logging in with a password is switched off.".to_owned()));
@@ -146,7 +141,7 @@ pub fn logged_in(state: &AuthState, verifying: &Verifying, log_in: &LogIn) -> Re
     )
 )]
 async fn refresh(request: HttpRequest, state: web::Data<AuthState>) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     count_attempt(verifying, &request)?;
     let claims = refresh_claims(&state, verifying, &request)?;
     renew(&state, verifying, &claims, None).await
@@ -193,7 +188,7 @@ pub async fn renew(
     responses((status = 302, description = "Logged out; expires both cookies"))
 )]
 async fn log_out(request: HttpRequest, state: web::Data<AuthState>) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     count_attempt(verifying, &request)?;
     let by_access = request.extensions().get::<Principal>().and_then(Principal::session_user);
     let user = match by_access {

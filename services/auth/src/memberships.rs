@@ -8,7 +8,7 @@ use bennu_store::Membership;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::log_in::{refresh_claims, renew, verifying};
+use crate::log_in::{refresh_claims, renew};
 use crate::responses::{no_content, store_failed};
 use crate::service::AuthState;
 use crate::users::check_change;
@@ -87,7 +87,7 @@ async fn switch(
     state: web::Data<AuthState>,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     let Membership { tenant, .. } = membership(&state, person(&caller)?, &slug).await?;
     if tenant.suspended_at.is_some() {
         return Err(ApiError::Forbidden("This tenant is suspended.".to_owned()));

@@ -9,7 +9,7 @@ use bennu_kit::http::{ApiError, Authorized, DataBody};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::log_in::{count_attempt, read_body, verifying};
+use crate::log_in::{count_attempt, read_body};
 use crate::responses::{field_error, no_content, store_failed};
 use crate::service::AuthState;
 use crate::users::find_member;
@@ -21,8 +21,12 @@ pub struct ApiDoc;
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/auth/password-reset-email").post(send_reset_mail))
-        .service(web::resource("/auth/password-reset").post(reset_password))
-        .service(web::resource("/v1/users/{user_id}/password_reset").post(make_reset_token));
+        .service(web::resource("/auth/password-reset").post(reset_password));
+}
+
+/// The route that is there without authentication, too.
+pub fn member_routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/v1/users/{user_id}/password_reset").post(make_reset_token));
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -57,7 +61,7 @@ async fn send_reset_mail(
     state: web::Data<AuthState>,
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     count_attempt(verifying, &request)?;
     if !verifying.settings.passwords.accepted {
         return Err(ApiError::Forbidden("Logging in with a password is switched off.".to_owned()));
@@ -85,7 +89,7 @@ async fn reset_password(
     state: web::Data<AuthState>,
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     count_attempt(verifying, &request)?;
     let ResetBody { token, password } = read_body(&body);
     let Some(password) = password.filter(|password| !password.is_empty()) else {
@@ -129,7 +133,7 @@ async fn make_reset_token(
     state: web::Data<AuthState>,
     user: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     let member = find_member(&state, &caller.scope(), &user).await?;
     let account = state.directory().account(member.user).await.map_err(store_failed)?;
     let account = account.filter(|_| member.user != UserId::SYSTEM);

@@ -10,6 +10,7 @@ use bennu_access::{
 use bennu_domain::ids::TenantId;
 use bennu_domain::time::{Clock, SystemClock, Timestamp};
 use bennu_kit::config::{AuthMode, Config, Credentials, RootPath};
+use bennu_kit::http::ApiError;
 use bennu_kit::lifecycle::Shutdown;
 use bennu_process::keep_revoking;
 use bennu_queue::{Event, Events, What};
@@ -74,7 +75,7 @@ impl Auth {
         let key_use = KeyUse::default();
         let verifier = StoreCredentials {
             store: store.clone(),
-            secret: settings.secret.clone(),
+            secrets: [&settings.secret].into_iter().chain(&settings.previous_secrets).cloned().collect(),
             admin_secret: settings.admin_secret.clone(),
             keys: keys.clone(),
             clock: Arc::clone(&clock),
@@ -119,6 +120,12 @@ impl Auth {
 impl AuthState {
     pub fn is_enabled(&self) -> bool {
         self.verifying.is_some()
+    }
+
+    /// Much about accounts means nothing where everybody may do everything.
+    pub(crate) fn verifying(&self) -> Result<&Verifying, ApiError> {
+        let off = || ApiError::Forbidden("Authentication is switched off.".to_owned());
+        self.verifying.as_deref().ok_or_else(off)
     }
 
     pub(crate) fn directory(&self) -> Directory<'_> {

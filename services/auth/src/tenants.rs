@@ -10,7 +10,6 @@ use bennu_store::{AddMember, CreateTenant, NewAccount, NewMember, Tenant};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::log_in::verifying;
 use crate::responses::{field_error, no_content, store_failed, unusable};
 use crate::service::AuthState;
 use crate::usage::LimitsBody;
@@ -117,7 +116,7 @@ async fn create(
     state: web::Data<AuthState>,
     body: JsonBody<CreateTenantRequestBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let verifying = verifying(&state)?;
+    let verifying = state.verifying()?;
     let CreateTenantRequestBody { slug: text, name, admin } = body.0;
     let slug = TenantSlug::parse(&text).map_err(|error| unusable(&["slug"], &error, &text))?;
     let name = name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| text.clone());

@@ -18,7 +18,8 @@ use crate::key_use::KeyUse;
 #[derive(Clone)]
 pub struct StoreCredentials {
     pub store: Store,
-    pub secret: DeploymentSecret,
+    /// The present secret and earlier ones: a key is hashed with that of its day.
+    pub secrets: Vec<DeploymentSecret>,
     pub admin_secret: Option<DeploymentSecret>,
     pub keys: SigningKeys,
     pub clock: Arc<dyn Clock>,
@@ -72,7 +73,10 @@ impl StoreCredentials {
         slug: Option<&str>,
     ) -> Result<PrincipalParts, CredentialError> {
         let holder = self.directory().key(&presented.name).await.map_err(unavailable)?;
-        if !presented.matches(&self.secret, holder.as_ref().map(|holder| &holder.hash)) {
+        let hash = holder.as_ref().map(|holder| &holder.hash);
+        // All of them, whichever fits: the time tells nothing.
+        let fitting = self.secrets.iter().filter(|secret| presented.matches(secret, hash)).count();
+        if fitting == 0 {
             return Err(CredentialError::Invalid);
         }
         let KeyHolder { tenant, key, project_name, .. } = holder.ok_or(CredentialError::Invalid)?;

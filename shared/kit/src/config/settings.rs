@@ -76,7 +76,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("BENNU_ANNOTATION_RECEIPT_SECONDS", &[], "86400", "How long GET /v1/receipts tells what became of a request"),
     Setting::new("BENNU_ENABLE_AUTH", &["PHOENIX_ENABLE_AUTH"], "false", "Whether callers must log in or present a key; without it everybody has all rights"),
     Setting::new("BENNU_SECRET", &["PHOENIX_SECRET"], "", "Signs tokens and keys the hashes of API keys; required with authentication: at least 32 ASCII characters with a digit and a lower-case letter").shown(Shown::Never),
-    Setting::new("BENNU_PREVIOUS_SECRETS", &[], "", "Earlier values of BENNU_SECRET, with commas between them, whose tokens are still taken").shown(Shown::Never),
+    Setting::new("BENNU_PREVIOUS_SECRETS", &[], "", "Earlier values of BENNU_SECRET, with commas between them, whose tokens and API keys are still taken").shown(Shown::Never),
     Setting::new("BENNU_ADMIN_SECRET", &["PHOENIX_ADMIN_SECRET"], "", "Presented as a bearer token it has all rights; another value than BENNU_SECRET").shown(Shown::Never),
     Setting::new("BENNU_TOKEN_PRIVATE_KEY_FILE", &[], "", "Ed25519 key in PEM that signs tokens in place of BENNU_SECRET"),
     Setting::new("BENNU_TOKEN_PUBLIC_KEY_FILES", &[], "", "Ed25519 public keys in PEM, with commas between them: first that of the private key, then earlier ones whose tokens are still taken"),

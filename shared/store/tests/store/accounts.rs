@@ -185,9 +185,9 @@ async fn a_key_is_found_by_its_public_name_and_listed_by_its_owner(db: TestStore
     assert_eq!((users.traffic, users.rates.spans_per_second), (KeyTraffic::IngestOnly, Some(5)));
     let listed =
         async |tenant: ScopedStore<'_>, owner| tenant.list_api_keys(owner, None, 10).await.unwrap().items;
-    assert_eq!(listed(one, KeyOwner::User(member.user)).await, [users.clone()]);
-    assert_eq!(listed(one, KeyOwner::AnyUser).await, [users.clone()]);
-    assert_eq!(listed(one, KeyOwner::Tenant).await, [tenants.clone()]);
+    assert_eq!(listed(one, KeyOwner::User(member.user)).await, std::slice::from_ref(&users));
+    assert_eq!(listed(one, KeyOwner::AnyUser).await, std::slice::from_ref(&users));
+    assert_eq!(listed(one, KeyOwner::Tenant).await, std::slice::from_ref(&tenants));
     for owner in [KeyOwner::AnyUser, KeyOwner::Tenant] {
         assert_eq!(listed(other, owner).await, []);
     }
