@@ -16,9 +16,12 @@ const UP: &[&str] = &[
     "ALTER TABLE tenants ADD COLUMN storage_full BOOLEAN NOT NULL DEFAULT FALSE",
     "ALTER TABLE api_keys ADD COLUMN spans_per_second BIGINT",
     "ALTER TABLE api_keys ADD COLUMN bytes_per_second BIGINT",
+    // When all that a tenant had was erased. Its id stays: what of it is still on its way must find nobody new under it.
+    "ALTER TABLE tenants ADD COLUMN erased_at BIGINT",
 ];
 
 const DOWN: &[&str] = &[
+    "ALTER TABLE tenants DROP COLUMN erased_at",
     "ALTER TABLE api_keys DROP COLUMN bytes_per_second",
     "ALTER TABLE api_keys DROP COLUMN spans_per_second",
     "ALTER TABLE tenants DROP COLUMN storage_full",

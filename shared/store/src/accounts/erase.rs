@@ -2,6 +2,7 @@
 
 use bennu_access::SystemScope;
 use bennu_domain::ids::{ProjectId, TenantId, UserId};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QuerySelect as _,
     Statement,
@@ -28,9 +29,16 @@ const TABLES: &[&str] = &[
 ];
 
 impl Directory<'_> {
-    /// Deletes a tenant with all that it has, objects included, and the accounts of people who are members of no other.
+    /// Deletes all that a tenant has, objects included, the accounts of people who are members of no other, and then its name.
     /// Called again it goes on where it was stopped.
     pub async fn erase_tenant(self, id: TenantId) -> Result<(), StoreError> {
+        self.erase_content(id).await?;
+        self.bury(id).await?;
+        // Once more for what a writer had in hand meanwhile; from now on writers drop it.
+        self.erase_content(id).await
+    }
+
+    async fn erase_content(self, id: TenantId) -> Result<(), StoreError> {
         let scope = SystemScope::for_tenant(id, "the tenant is erased");
         let scoped = self.store.scoped(&scope);
         while let Some(project) = self.any_project(id).await? {
@@ -57,9 +65,22 @@ impl Directory<'_> {
                 Statement::from_sql_and_values(transaction.get_database_backend(), sql, [id.0.into()]);
             transaction.execute_raw(statement).await?;
         }
-        tenant::Entity::delete_by_id(id.0).exec(&transaction).await?;
         transaction.commit().await?;
         self.store.forget_deleted_pages().await
+    }
+
+    /// From now on the tenant is not there, and nobody gets its id: what of it is still on its way is dropped.
+    async fn bury(self, id: TenantId) -> Result<(), StoreError> {
+        let transaction = self.store.begin().await?;
+        tenant::Entity::update_many()
+            // No slug has such a form.
+            .col_expr(tenant::Column::Slug, Expr::value(format!("erased:{}", id.0)))
+            .col_expr(tenant::Column::Name, Expr::value(""))
+            .col_expr(tenant::Column::ErasedAt, Expr::value(self.store.now()))
+            .filter(tenant::Column::Id.eq(id.0))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await
     }
 
     async fn any_project(self, id: TenantId) -> Result<Option<ProjectId>, StoreError> {

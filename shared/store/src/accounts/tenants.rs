@@ -6,7 +6,9 @@ use bennu_domain::ids::{TenantId, UserId};
 use bennu_domain::limits::TenantLimits;
 use bennu_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set};
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Set,
+};
 
 use super::Directory;
 use super::limits::read_limits;
@@ -51,11 +53,16 @@ impl From<tenant::Model> for Tenant {
     }
 }
 
+/// Those that were not erased.
+fn existing() -> Select<tenant::Entity> {
+    tenant::Entity::find().filter(tenant::Column::ErasedAt.is_null())
+}
+
 impl Directory<'_> {
     /// All tenants in the order in which they were made, from one on.
     pub async fn tenants(self, from: Option<TenantId>, limit: usize) -> Result<Vec<Tenant>, StoreError> {
         let from = from.map_or(0, |tenant| tenant.0);
-        let rows = tenant::Entity::find()
+        let rows = existing()
             .filter(tenant::Column::Id.gte(from))
             .order_by_asc(tenant::Column::Id)
             .limit(limit as u64)
@@ -65,12 +72,11 @@ impl Directory<'_> {
     }
 
     pub async fn tenant(self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
-        Ok(tenant::Entity::find_by_id(id.0).one(self.connection()).await?.map(Tenant::from))
+        Ok(existing().filter(tenant::Column::Id.eq(id.0)).one(self.connection()).await?.map(Tenant::from))
     }
 
     pub async fn tenant_named(self, slug: &str) -> Result<Option<Tenant>, StoreError> {
-        let found =
-            tenant::Entity::find().filter(tenant::Column::Slug.eq(slug)).one(self.connection()).await?;
+        let found = existing().filter(tenant::Column::Slug.eq(slug)).one(self.connection()).await?;
         Ok(found.map(Tenant::from))
     }
 
@@ -143,7 +149,7 @@ impl Directory<'_> {
             .order_by_asc(membership::Column::TenantId)
             .all(self.connection())
             .await?;
-        let tenants = tenant::Entity::find()
+        let tenants = existing()
             .filter(tenant::Column::Id.is_in(rows.iter().map(|row| row.tenant_id)))
             .all(self.connection())
             .await?;

@@ -16,6 +16,7 @@ pub struct Model {
     pub stored_bytes: Option<i64>,
     pub retention_days: Option<i64>,
     pub storage_full: bool,
+    pub erased_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

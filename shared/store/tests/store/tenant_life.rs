@@ -87,6 +87,8 @@ async fn an_erased_tenant_leaves_no_row_and_no_object(db: TestStore) {
         assert_eq!(rows, 0, "{table}");
     }
     assert_eq!(directory(&db).tenant(one).await.unwrap(), None);
+    let again = created(&db, "one").await.id;
+    assert!(again > other, "an id never comes back");
     assert_eq!(db.number("SELECT count(*) FROM users WHERE email LIKE 'one%'").await, 0);
     assert_eq!(everything(db.tenant(other.0)).await, before);
     // Called again there is nothing to do.
