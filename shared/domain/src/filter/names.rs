@@ -158,103 +158,69 @@ pub enum AnnotationTarget {
 
 type Named<T> = &'static [(&'static str, T)];
 
+/// What several records have alike.
+const COSTS: Named<Field> = &[
+    ("prompt_cost", Field::PromptCost),
+    ("completion_cost", Field::CompletionCost),
+    ("total_cost", Field::TotalCost),
+];
+const TIMES: Named<Field> = &[("start_time", Field::StartTime), ("end_time", Field::EndTime)];
+const LATENCY: Named<Field> = &[("latency_ms", Field::LatencyMs)];
+const OPERATION: Named<Field> =
+    &[("name", Field::Name), ("span_kind", Field::SpanKind), ("status_code", Field::StatusCode)];
+const PARENT: Named<Field> = &[("parent_id", Field::ParentId), ("parent_span", Field::ParentSpan)];
+const OWN_TOKENS: Named<Field> = &[
+    ("llm_token_count_prompt", Field::PromptTokens),
+    ("llm_token_count_completion", Field::CompletionTokens),
+    ("llm_token_count_total", Field::TotalTokens),
+];
+const CUMULATIVE_TOKENS: Named<Field> = &[
+    ("cumulative_llm_token_count_prompt", Field::CumulativePromptTokens),
+    ("cumulative_llm_token_count_completion", Field::CumulativeCompletionTokens),
+    ("cumulative_llm_token_count_total", Field::CumulativeTotalTokens),
+];
+/// Of traces and sessions: sums over their spans, and their user.
+const ROLL_UPS: Named<Field> = &[
+    ("llm_span_count", Field::LlmSpanCount),
+    ("tool_span_count", Field::ToolSpanCount),
+    ("token_count_prompt", Field::PromptTokens),
+    ("token_count_completion", Field::CompletionTokens),
+    ("token_count_total", Field::TotalTokens),
+    ("user.id", Field::UserId),
+];
+
 const SPAN: Named<Field> = &[
     ("span_id", Field::SpanId),
     ("context.span_id", Field::SpanId),
     ("trace_id", Field::TraceId),
     ("context.trace_id", Field::TraceId),
-    ("parent_id", Field::ParentId),
-    ("parent_span", Field::ParentSpan),
-    ("name", Field::Name),
-    ("span_kind", Field::SpanKind),
-    ("status_code", Field::StatusCode),
     ("status_message", Field::StatusMessage),
-    ("latency_ms", Field::LatencyMs),
-    ("start_time", Field::StartTime),
-    ("end_time", Field::EndTime),
-    ("cumulative_llm_token_count_prompt", Field::CumulativePromptTokens),
-    ("cumulative_llm_token_count_completion", Field::CumulativeCompletionTokens),
-    ("cumulative_llm_token_count_total", Field::CumulativeTotalTokens),
+    // Older names.
     ("cumulative_token_count.prompt", Field::CumulativePromptTokens),
     ("cumulative_token_count.completion", Field::CumulativeCompletionTokens),
     ("cumulative_token_count.total", Field::CumulativeTotalTokens),
-    ("prompt_cost", Field::PromptCost),
-    ("completion_cost", Field::CompletionCost),
-    ("total_cost", Field::TotalCost),
 ];
 
 const TRACE: Named<Field> = &[
     ("trace_id", Field::TraceId),
-    ("start_time", Field::StartTime),
-    ("end_time", Field::EndTime),
-    ("latency_ms", Field::LatencyMs),
     ("num_spans", Field::SpanCount),
     ("error_count", Field::ErrorCount),
-    ("llm_span_count", Field::LlmSpanCount),
-    ("tool_span_count", Field::ToolSpanCount),
-    ("token_count_prompt", Field::PromptTokens),
-    ("token_count_completion", Field::CompletionTokens),
-    ("token_count_total", Field::TotalTokens),
-    ("prompt_cost", Field::PromptCost),
-    ("completion_cost", Field::CompletionCost),
-    ("total_cost", Field::TotalCost),
     ("input", Field::Input),
     ("output", Field::Output),
-    ("user.id", Field::UserId),
 ];
 
 const SESSION: Named<Field> = &[
     ("session_id", Field::SessionId),
-    ("start_time", Field::StartTime),
-    ("end_time", Field::EndTime),
     ("duration_ms", Field::LatencyMs),
     ("num_traces", Field::TraceCount),
     ("num_traces_with_error", Field::TracesWithError),
-    ("llm_span_count", Field::LlmSpanCount),
-    ("tool_span_count", Field::ToolSpanCount),
-    ("token_count_prompt", Field::PromptTokens),
-    ("token_count_completion", Field::CompletionTokens),
-    ("token_count_total", Field::TotalTokens),
-    ("prompt_cost", Field::PromptCost),
-    ("completion_cost", Field::CompletionCost),
-    ("total_cost", Field::TotalCost),
     ("first_input", Field::FirstInput),
     ("last_output", Field::LastOutput),
     ("any_input", Field::AnyInput),
     ("any_output", Field::AnyOutput),
-    ("user.id", Field::UserId),
 ];
 
-const SPAN_OF_TRACE: Named<Field> = &[
-    ("name", Field::Name),
-    ("span_kind", Field::SpanKind),
-    ("status_code", Field::StatusCode),
-    ("latency_ms", Field::LatencyMs),
-    ("start_time", Field::StartTime),
-    ("end_time", Field::EndTime),
-    ("parent_id", Field::ParentId),
-    ("parent_span", Field::ParentSpan),
-    ("llm_token_count_prompt", Field::PromptTokens),
-    ("llm_token_count_completion", Field::CompletionTokens),
-    ("llm_token_count_total", Field::TotalTokens),
-    ("cumulative_error_count", Field::CumulativeErrors),
-    ("cumulative_llm_token_count_prompt", Field::CumulativePromptTokens),
-    ("cumulative_llm_token_count_completion", Field::CumulativeCompletionTokens),
-    ("cumulative_llm_token_count_total", Field::CumulativeTotalTokens),
-];
-
-const SPAN_OF_SESSION: Named<Field> = &[
-    ("name", Field::Name),
-    ("span_kind", Field::SpanKind),
-    ("status_code", Field::StatusCode),
-    ("latency_ms", Field::LatencyMs),
-    ("llm_token_count_prompt", Field::PromptTokens),
-    ("llm_token_count_completion", Field::CompletionTokens),
-    ("llm_token_count_total", Field::TotalTokens),
-];
-
-const TRACE_OF_SESSION: Named<Field> =
-    &[("latency_ms", Field::LatencyMs), ("start_time", Field::StartTime), ("end_time", Field::EndTime)];
+const SPAN_OF_TRACE: Named<Field> = &[("cumulative_error_count", Field::CumulativeErrors)];
 
 const ANNOTATION: Named<Field> = &[
     ("name", Field::Name),
@@ -299,21 +265,25 @@ impl Flavour {
 }
 
 impl Record {
-    pub(super) fn fields(self) -> Named<Field> {
-        match self {
-            Self::Span => SPAN,
-            Self::Trace => TRACE,
-            Self::Session => SESSION,
-            Self::SpanOfTrace => SPAN_OF_TRACE,
-            Self::SpanOfSession => SPAN_OF_SESSION,
-            Self::TraceOfSession => TRACE_OF_SESSION,
-            Self::Annotation => ANNOTATION,
-            Self::CostDetail => COST_DETAIL,
-        }
+    /// Names and what they stand for.
+    pub(super) fn fields(self) -> impl Iterator<Item = (&'static str, Field)> {
+        let groups: &'static [Named<Field>] = match self {
+            Self::Span => &[SPAN, OPERATION, LATENCY, TIMES, PARENT, CUMULATIVE_TOKENS, COSTS],
+            Self::Trace => &[TRACE, LATENCY, TIMES, ROLL_UPS, COSTS],
+            Self::Session => &[SESSION, TIMES, ROLL_UPS, COSTS],
+            Self::SpanOfTrace => {
+                &[SPAN_OF_TRACE, OPERATION, LATENCY, TIMES, PARENT, OWN_TOKENS, CUMULATIVE_TOKENS]
+            }
+            Self::SpanOfSession => &[OPERATION, LATENCY, OWN_TOKENS],
+            Self::TraceOfSession => &[LATENCY, TIMES],
+            Self::Annotation => &[ANNOTATION],
+            Self::CostDetail => &[COST_DETAIL],
+        };
+        groups.iter().flat_map(|group| group.iter().copied())
     }
 
     pub(super) fn field(self, name: &str) -> Option<Field> {
-        self.fields().iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
+        self.fields().find(|(known, _)| *known == name).map(|(_, field)| field)
     }
 
     /// What can be iterated, and what its elements are.

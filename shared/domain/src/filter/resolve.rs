@@ -143,7 +143,7 @@ impl Checker<'_> {
     }
 
     fn no_such_field(&self, node: &Node, record: Record) -> ConditionError {
-        let mut known: Vec<&str> = record.fields().iter().map(|(name, _)| *name).collect();
+        let mut known: Vec<&str> = record.fields().map(|(name, _)| name).collect();
         known.sort_unstable();
         let message = format!("invalid field `{}`, expected one of {}", self.text_of(node), known.join(", "));
         self.error(node, message)
