@@ -7,6 +7,7 @@ use bennu_kit::http::{ApiError, DataItems, FieldError, QueryString};
 use bennu_queue::AnnotationJobs;
 use bennu_store::{AnnotationOutcome, AnnotationWrite};
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 use super::bodies::{
     AnnotationData, InsertedAnnotation, SessionAnnotationData, SpanAnnotationData,
@@ -19,103 +20,56 @@ use crate::responses::{DataBody, store_failed};
 /// Ids named in one message.
 const MOST_NAMED: usize = 20;
 
-/// Annotates spans. An annotation of the same span, name and identifier is replaced.
-#[utoipa::path(
-    post, path = "/v1/span_annotations", operation_id = "annotateSpans", tag = "annotations",
-    params(("sync" = Option<bool>, Query, description = "Answer when the annotations are stored, with their ids")),
-    request_body = DataBody<Vec<SpanAnnotationData>>,
-    responses(
-        (
-            status = 200, body = DataBody<Vec<InsertedAnnotation>>,
-            description = "With `sync` the ids, in order; else an empty list, and a receipt in the header",
-            headers(("x-bennu-receipt" = String, description = "For `GET /v1/receipts/{receipt}`")),
-        ),
-        (status = 400, description = "The name `note`", body = String, content_type = "text/plain"),
-        (status = 404, description = "A span does not exist", body = String, content_type = "text/plain"),
-        (status = 422, body = String, content_type = "text/plain"),
-    )
-)]
-pub async fn annotate_spans(
-    caller: Caller<Write>,
-    jobs: web::Data<dyn AnnotationJobs>,
-    query: QueryString,
-    items: DataItems<SpanAnnotationData>,
-) -> Result<HttpResponse, ApiError> {
-    annotate(&caller, &jobs, query, items).await
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct SyncParameter {
+    /// Answer when the annotations are stored, with their ids
+    sync: Option<bool>,
 }
 
-/// Annotates traces. An annotation of the same trace, name and identifier is replaced.
-#[utoipa::path(
-    post, path = "/v1/trace_annotations", operation_id = "annotateTraces", tag = "annotations",
-    params(("sync" = Option<bool>, Query, description = "Answer when the annotations are stored, with their ids")),
-    request_body = DataBody<Vec<TraceAnnotationData>>,
-    responses(
-        (
-            status = 200, body = DataBody<Vec<InsertedAnnotation>>,
-            description = "With `sync` the ids, in order; else an empty list, and a receipt in the header",
-            headers(("x-bennu-receipt" = String, description = "For `GET /v1/receipts/{receipt}`")),
-        ),
-        (status = 400, description = "The name `note`", body = String, content_type = "text/plain"),
-        (status = 404, description = "A trace does not exist", body = String, content_type = "text/plain"),
-        (status = 422, body = String, content_type = "text/plain"),
-    )
-)]
-pub async fn annotate_traces(
-    caller: Caller<Write>,
-    jobs: web::Data<dyn AnnotationJobs>,
-    query: QueryString,
-    items: DataItems<TraceAnnotationData>,
-) -> Result<HttpResponse, ApiError> {
-    annotate(&caller, &jobs, query, items).await
+/// A handler for each kind of target.
+macro_rules! annotate_handlers {
+    ($($(#[$doc:meta])+ $name:ident takes $data:ident at $path:tt as $operation:tt)+) => {$(
+        $(#[$doc])+
+        #[utoipa::path(
+            post, path = $path, operation_id = $operation, tag = "annotations",
+            params(SyncParameter),
+            request_body = DataBody<Vec<$data>>,
+            responses(
+                (
+                    status = 200, body = DataBody<Vec<InsertedAnnotation>>,
+                    description = "With `sync` the ids, in order; else an empty list, and a receipt in the header",
+                    headers(("x-bennu-receipt" = String, description = "For `GET /v1/receipts/{receipt}`")),
+                ),
+                (status = 400, description = "The name `note`, but of documents", body = String, content_type = "text/plain"),
+                (status = 404, description = "With `sync`: a target does not exist", body = String, content_type = "text/plain"),
+                (status = 422, body = String, content_type = "text/plain"),
+            )
+        )]
+        pub async fn $name(
+            caller: Caller<Write>,
+            jobs: web::Data<dyn AnnotationJobs>,
+            query: QueryString,
+            items: DataItems<$data>,
+        ) -> Result<HttpResponse, ApiError> {
+            annotate(&caller, &jobs, query, items).await
+        }
+    )+};
 }
 
-/// Annotates sessions. An annotation of the same session, name and identifier is replaced.
-#[utoipa::path(
-    post, path = "/v1/session_annotations", operation_id = "annotateSessions", tag = "annotations",
-    params(("sync" = Option<bool>, Query, description = "Answer when the annotations are stored, with their ids")),
-    request_body = DataBody<Vec<SessionAnnotationData>>,
-    responses(
-        (
-            status = 200, body = DataBody<Vec<InsertedAnnotation>>,
-            description = "With `sync` the ids, in order; else an empty list, and a receipt in the header",
-            headers(("x-bennu-receipt" = String, description = "For `GET /v1/receipts/{receipt}`")),
-        ),
-        (status = 400, description = "The name `note`", body = String, content_type = "text/plain"),
-        (status = 404, description = "A session does not exist", body = String, content_type = "text/plain"),
-        (status = 422, body = String, content_type = "text/plain"),
-    )
-)]
-pub async fn annotate_sessions(
-    caller: Caller<Write>,
-    jobs: web::Data<dyn AnnotationJobs>,
-    query: QueryString,
-    items: DataItems<SessionAnnotationData>,
-) -> Result<HttpResponse, ApiError> {
-    annotate(&caller, &jobs, query, items).await
-}
+annotate_handlers! {
+    /// Annotates spans. An annotation of the same span, name and identifier is replaced.
+    annotate_spans takes SpanAnnotationData at "/v1/span_annotations" as "annotateSpans"
 
-/// Annotates documents that spans retrieved. An annotation of the same document and name is replaced.
-#[utoipa::path(
-    post, path = "/v1/document_annotations", operation_id = "annotateSpanDocuments", tag = "annotations",
-    params(("sync" = Option<bool>, Query, description = "Answer when the annotations are stored, with their ids")),
-    request_body = DataBody<Vec<SpanDocumentAnnotationData>>,
-    responses(
-        (
-            status = 200, body = DataBody<Vec<InsertedAnnotation>>,
-            description = "With `sync` the ids, in order; else an empty list, and a receipt in the header",
-            headers(("x-bennu-receipt" = String, description = "For `GET /v1/receipts/{receipt}`")),
-        ),
-        (status = 404, description = "A span does not exist", body = String, content_type = "text/plain"),
-        (status = 422, description = "A position beyond the documents, or an identifier", body = String, content_type = "text/plain"),
-    )
-)]
-pub async fn annotate_documents(
-    caller: Caller<Write>,
-    jobs: web::Data<dyn AnnotationJobs>,
-    query: QueryString,
-    items: DataItems<SpanDocumentAnnotationData>,
-) -> Result<HttpResponse, ApiError> {
-    annotate(&caller, &jobs, query, items).await
+    /// Annotates traces. An annotation of the same trace, name and identifier is replaced.
+    annotate_traces takes TraceAnnotationData at "/v1/trace_annotations" as "annotateTraces"
+
+    /// Annotates sessions. An annotation of the same session, name and identifier is replaced.
+    annotate_sessions takes SessionAnnotationData at "/v1/session_annotations" as "annotateSessions"
+
+    /// Annotates documents that spans retrieved. An annotation of the same document and name is replaced; identifiers are
+    /// refused, and so are, with `sync`, positions beyond the documents.
+    annotate_documents takes SpanDocumentAnnotationData at "/v1/document_annotations" as "annotateSpanDocuments"
 }
 
 async fn annotate<D: AnnotationData>(
@@ -124,11 +78,11 @@ async fn annotate<D: AnnotationData>(
     mut query: QueryString,
     DataItems(items): DataItems<D>,
 ) -> Result<HttpResponse, ApiError> {
-    let sync = query.boolean("sync").unwrap_or(false);
+    let SyncParameter { sync } = SyncParameter { sync: query.boolean("sync") };
     query.finish()?;
     let annotations: Vec<Annotation> = items.into_iter().map(D::into_annotation).collect();
     check(D::KIND, &annotations)?;
-    if sync {
+    if sync.unwrap_or(false) {
         let data = annotate_now(caller, D::KIND, annotations).await?;
         return Ok(HttpResponse::Ok().json(DataBody { data }));
     }

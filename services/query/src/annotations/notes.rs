@@ -15,8 +15,19 @@ use crate::caller::Caller;
 use crate::identifiers::not_found;
 use crate::responses::{DataBody, store_failed};
 
+/// A note of a request.
+trait NoteData {
+    fn into_note(self) -> Note;
+}
+
+struct Note {
+    target: Target,
+    text: String,
+    identifier: String,
+}
+
 macro_rules! note_data {
-    ($name:ident, $field:ident) => {
+    ($name:ident of $kind:ident by $field:ident) => {
         #[derive(Deserialize, ToSchema)]
         pub struct $name {
             #[schema(min_length = 1)]
@@ -27,12 +38,19 @@ macro_rules! note_data {
             #[serde(default)]
             identifier: String,
         }
+
+        impl NoteData for $name {
+            fn into_note(self) -> Note {
+                let target = Target::$kind(self.$field.trim().to_owned());
+                Note { target, text: self.note.trim().to_owned(), identifier: self.identifier }
+            }
+        }
     };
 }
 
-note_data!(SpanNoteData, span_id);
-note_data!(TraceNoteData, trace_id);
-note_data!(SessionNoteData, session_id);
+note_data!(SpanNoteData of Span by span_id);
+note_data!(TraceNoteData of Trace by trace_id);
+note_data!(SessionNoteData of Session by session_id);
 
 #[derive(Deserialize, ToSchema)]
 pub struct NoteBody<T> {
@@ -41,74 +59,41 @@ pub struct NoteBody<T> {
 
 type Created = web::Json<DataBody<InsertedAnnotation>>;
 
-/// Adds a note to a span.
-#[utoipa::path(
-    post, path = "/v1/span_notes", operation_id = "createSpanNote", tag = "annotations",
-    request_body = DataBody<SpanNoteData>,
-    responses(
-        (status = 200, body = DataBody<InsertedAnnotation>),
-        (status = 404, body = String, content_type = "text/plain"),
-        (status = 422, body = String, content_type = "text/plain"),
-    )
-)]
-pub async fn create_span_note(
-    caller: Caller<Write>,
-    body: JsonBody<NoteBody<SpanNoteData>>,
-) -> Result<Created, ApiError> {
-    let SpanNoteData { span_id, note, identifier } = body.0.data;
-    create(&caller, Note { id: span_id, text: note, identifier }, Target::Span).await
+/// A handler for each kind of target.
+macro_rules! note_handlers {
+    ($($(#[$doc:meta])+ $name:ident takes $data:ident at $path:tt as $operation:tt)+) => {$(
+        $(#[$doc])+
+        #[utoipa::path(
+            post, path = $path, operation_id = $operation, tag = "annotations",
+            request_body = DataBody<$data>,
+            responses(
+                (status = 200, body = DataBody<InsertedAnnotation>),
+                (status = 404, body = String, content_type = "text/plain"),
+                (status = 422, body = String, content_type = "text/plain"),
+            )
+        )]
+        pub async fn $name(caller: Caller<Write>, body: JsonBody<NoteBody<$data>>) -> Result<Created, ApiError> {
+            create(&caller, body.0.data.into_note()).await
+        }
+    )+};
 }
 
-/// Adds a note to a trace.
-#[utoipa::path(
-    post, path = "/v1/trace_notes", operation_id = "createTraceNote", tag = "annotations",
-    request_body = DataBody<TraceNoteData>,
-    responses(
-        (status = 200, body = DataBody<InsertedAnnotation>),
-        (status = 404, body = String, content_type = "text/plain"),
-        (status = 422, body = String, content_type = "text/plain"),
-    )
-)]
-pub async fn create_trace_note(
-    caller: Caller<Write>,
-    body: JsonBody<NoteBody<TraceNoteData>>,
-) -> Result<Created, ApiError> {
-    let TraceNoteData { trace_id, note, identifier } = body.0.data;
-    create(&caller, Note { id: trace_id, text: note, identifier }, Target::Trace).await
-}
+note_handlers! {
+    /// Adds a note to a span.
+    create_span_note takes SpanNoteData at "/v1/span_notes" as "createSpanNote"
 
-/// Adds a note to a session.
-#[utoipa::path(
-    post, path = "/v1/session_notes", operation_id = "createSessionNote", tag = "annotations",
-    request_body = DataBody<SessionNoteData>,
-    responses(
-        (status = 200, body = DataBody<InsertedAnnotation>),
-        (status = 404, body = String, content_type = "text/plain"),
-        (status = 422, body = String, content_type = "text/plain"),
-    )
-)]
-pub async fn create_session_note(
-    caller: Caller<Write>,
-    body: JsonBody<NoteBody<SessionNoteData>>,
-) -> Result<Created, ApiError> {
-    let SessionNoteData { session_id, note, identifier } = body.0.data;
-    create(&caller, Note { id: session_id, text: note, identifier }, Target::Session).await
-}
+    /// Adds a note to a trace.
+    create_trace_note takes TraceNoteData at "/v1/trace_notes" as "createTraceNote"
 
-struct Note {
-    id: String,
-    text: String,
-    identifier: String,
+    /// Adds a note to a session.
+    create_session_note takes SessionNoteData at "/v1/session_notes" as "createSessionNote"
 }
 
 async fn create(
     caller: &Caller<Write>,
-    note: Note,
-    target: fn(String) -> Target,
+    Note { target, text, identifier }: Note,
 ) -> Result<Created, ApiError> {
-    let (id, text) = (note.id.trim().to_owned(), note.text.trim().to_owned());
-    let target = target(id.clone());
-    let kind = target.kind();
+    let (id, kind) = (target.id().to_owned(), target.kind());
     let id_field = format!("{}_id", kind.as_str());
     let mut errors = Vec::new();
     for (field, value) in [(id_field.as_str(), &id), ("note", &text)] {
@@ -118,11 +103,11 @@ async fn create(
             errors.push(error.with(json!({ "min_length": 1 })));
         }
     }
-    errors.extend(too_long(vec!["body".into(), "data".into(), "identifier".into()], &note.identifier));
+    errors.extend(too_long(vec!["body".into(), "data".into(), "identifier".into()], &identifier));
     if !errors.is_empty() {
         return Err(ApiError::Validation(errors));
     }
-    let identifier = match note.identifier {
+    let identifier = match identifier {
         none if none.is_empty() => format!("px-{}-note:{}", kind.as_str(), uuid::Uuid::new_v4()),
         given => given,
     };
