@@ -8,7 +8,7 @@ use super::{masked, number};
 /// Where annotations are queued, and how long things take.
 #[derive(Clone, PartialEq)]
 pub struct AnnotationSettings {
-    /// `redis://…`; a table of the database if none is given.
+    /// `redis://…` or `rediss://…`; a table of the database if none is given.
     pub redis_url: Option<String>,
     /// Insist on a Redis that syncs every write.
     pub redis_syncs_every_write: bool,
@@ -47,8 +47,10 @@ pub(super) fn read(vars: &Variables) -> Result<AnnotationSettings, ConfigError> 
 pub(super) fn redis_url(value: &str) -> Result<Option<String>, String> {
     match value {
         "" => Ok(None),
-        url if url.starts_with("redis://") => Ok(Some(url.to_owned())),
-        _ => Err("a URL such as redis://:password@host:6379/0".to_owned()),
+        url if ["redis://", "rediss://"].iter().any(|scheme| url.starts_with(scheme)) => {
+            Ok(Some(url.to_owned()))
+        }
+        _ => Err("a URL such as redis://:password@host:6379/0, or rediss:// with TLS".to_owned()),
     }
 }
 

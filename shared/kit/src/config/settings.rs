@@ -67,7 +67,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("BENNU_INGEST_BATCH_SPANS", &[], "4096", "Most spans written in one transaction"),
     Setting::new("BENNU_INGEST_BATCH_BYTES", &[], "16MiB", "Most span bytes written in one transaction"),
     Setting::new("BENNU_LARGE_BLOCK_BYTES", &[], "1MiB", "A compressed trace block from this size on goes to the object store"),
-    Setting::new("BENNU_ANNOTATION_QUEUE_URL", &[], "", "Redis for annotations that are sent without sync: redis://:password@host:6379/0; a table of the database when not set").shown(Shown::Url),
+    Setting::new("BENNU_ANNOTATION_QUEUE_URL", &[], "", "Redis for annotations that are sent without sync: redis://:password@host:6379/0, or rediss:// with TLS; a table of the database when not set").shown(Shown::Url),
     Setting::new("BENNU_ANNOTATION_QUEUE_SYNC", &[], "everysec", "What Redis must do before an annotation is acknowledged: everysec (it survives the death of Redis; that of its machine may cost a second) or always (it survives both; insists on appendfsync always)"),
     Setting::new("BENNU_ANNOTATION_QUEUE_REPLICAS", &[], "0", "Replicas of Redis that must have an annotation before it is acknowledged"),
     Setting::new("BENNU_ANNOTATION_QUEUE_JOBS", &[], "200000", "Most requests of up to 100 annotations that wait; beyond it they are refused with 503"),

@@ -4,6 +4,7 @@
 //! One module a server, all of one shape: `start()` answers a [`Server`] that is ready, and tests find it through the
 //! environment variables it brings. To add one, write its module and name it in [`Kind`].
 
+mod certificate;
 mod debian;
 pub mod postgres;
 pub mod rabbitmq;

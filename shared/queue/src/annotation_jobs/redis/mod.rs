@@ -57,7 +57,8 @@ pub struct RedisAnnotationJobs {
 }
 
 impl RedisAnnotationJobs {
-    /// Connects, and makes sure that Redis keeps what it is given. `consumer` names this process among the workers.
+    /// Connects, and makes sure that Redis keeps what it is given. That of a `rediss:` URL must show a certificate of an authority
+    /// that the system knows, or the file that `SSL_CERT_FILE` names. `consumer` names this process among the workers.
     pub async fn connect(
         url: &str,
         consumer: &str,
@@ -65,6 +66,7 @@ impl RedisAnnotationJobs {
         limits: JobLimits,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, JobsError> {
+        choose_cryptography();
         let client = Client::open(url).map_err(unavailable)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(ANSWER_TIMEOUT))
@@ -265,6 +267,12 @@ async fn check_persistence(
         }
         _ => Ok(()),
     }
+}
+
+/// The client takes what the process has chosen. Of several in one program none is chosen by itself; another part of the
+/// process may have done it before.
+fn choose_cryptography() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 #[allow(clippy::needless_pass_by_value)] // fits `map_err`
