@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prepares and runs the client suites: `run.py python|npm|compat|all [-- arguments for the suite]`.
+"""Prepares and runs the client suites: `run.py python|npm|stack|compat|all [-- arguments for the suite]`.
 `run.py reference` only installs the reference server, for the benchmark.
 
 Needs Python 3.11, Node.js 20 and a built `bennu` (`BENNU_BIN`, default target/debug/bennu), or a running
@@ -17,7 +17,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[3]
 ENVIRONMENTS = REPOSITORY / ".venv"
-SUITES = ("python", "npm", "compat")
+SUITES = ("python", "npm", "stack", "compat")
+# What differs in the distributed shape: annotations wait in Redis for a worker of their own.
+OF_THE_STACK = {
+    "python": ["test_annotations.py", "test_receipts.py", "test_evaluations.py"],
+    "npm": ["annotations.test.js"],
+}
 
 
 def main() -> int:
@@ -53,6 +58,17 @@ def run_npm(options: argparse.Namespace) -> int:
         folder / "node_modules" / ".stamp", lock, ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], folder
     )
     return ended([clients_python(), "serve.py", "node", "--test", "--test-reporter=spec", *options.rest], folder)
+
+
+def run_stack(options: argparse.Namespace) -> int:
+    """Those of both clients that matter there, against the distributed shape, which is started for them."""
+    program = os.environ.get("BENNU_WITH_SERVERS", REPOSITORY / "target" / "debug" / "with-servers")
+    results = []
+    for suite, files in OF_THE_STACK.items():
+        files = [f"python/{name}" for name in files] if suite == "python" else files
+        command = [program, "--stack", sys.executable, __file__, suite, "--", *files, *options.rest]
+        results.append(ended(command, HERE))
+    return max(results)
 
 
 def run_compat(options: argparse.Namespace) -> int:

@@ -28,6 +28,8 @@ class Server:
     url: str
     grpc: str
     is_reference: bool = False
+    # Whether what is acknowledged can be read a moment later only.
+    lags: bool = False
     process: subprocess.Popen | None = None
     log: Path | None = None
 
@@ -96,6 +98,7 @@ def reference(executable: Path):
             url=f"http://127.0.0.1:{port}",
             grpc=f"127.0.0.1:{grpc_port}",
             is_reference=True,
+            lags=True,
             log=Path(folder) / "server.log",
         )
         with running(server, [str(executable), "serve"], settings, "/healthz", REFERENCE_READY_SECONDS):

@@ -78,7 +78,7 @@ impl Running {
     fn variables(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Servers(servers) => servers.iter().flat_map(|server| server.variables.clone()).collect(),
-            Self::Stack(stack) => stack.gateway.variables.clone(),
+            Self::Stack(stack) => stack.variables(),
         }
     }
 }

@@ -16,6 +16,9 @@ use super::{postgres, rabbitmq, redis};
 pub const URL_VARIABLE: &str = "BENNU_TEST_URL";
 pub const GRPC_VARIABLE: &str = "BENNU_TEST_GRPC";
 
+/// Says to the client suites that what is acknowledged can be read a moment later only: `distributed`.
+pub const TARGET_VARIABLE: &str = "BENNU_TEST_TARGET";
+
 /// The gateway as it is shipped.
 const GATEWAY: &str = include_str!("../../../../deploy/gateway/bennu.conf.template");
 
@@ -97,6 +100,15 @@ impl Stack {
             database,
             _objects: objects,
         })
+    }
+}
+
+impl Stack {
+    /// What tests find it by.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = self.gateway.variables.clone();
+        variables.push((TARGET_VARIABLE, "distributed".to_owned()));
+        variables
     }
 }
 

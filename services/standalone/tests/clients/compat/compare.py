@@ -99,7 +99,7 @@ def chosen_tag(options: argparse.Namespace) -> str:
 
 def chosen_reference(options: argparse.Namespace, running: ExitStack) -> serving.Server:
     if options.reference_url:
-        return serving.Server(options.reference_url.rstrip("/"), options.reference_grpc, is_reference=True)
+        return serving.Server(options.reference_url.rstrip("/"), options.reference_grpc, is_reference=True, lags=True)
     return running.enter_context(serving.reference(options.reference))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from corpus import Corpus
 from sides import Probe
 
-# Random conditions of each sort: 2,200 in all.
+# Random conditions of each sort, no two alike: 2,200 in all.
 RANDOM = {"span": 1400, "trace": 400, "session": 400}
 
 SPAN_EXAMPLES = r"""
@@ -130,9 +130,9 @@ trace_id == 'x'
 def conditions(corpus: Corpus) -> Iterator[Probe]:
     generated = Generator(random.Random(f"conditions {corpus.tag}"))
     asked = {
-        "span": SPAN_EXAMPLES + [generated.span(3) for _ in range(RANDOM["span"])],
-        "trace": TRACE_EXAMPLES + [generated.trace(2) for _ in range(RANDOM["trace"])],
-        "session": SESSION_EXAMPLES + [generated.session(2) for _ in range(RANDOM["session"])],
+        "span": SPAN_EXAMPLES + different(lambda: generated.span(3), RANDOM["span"]),
+        "trace": TRACE_EXAMPLES + different(lambda: generated.trace(2), RANDOM["trace"]),
+        "session": SESSION_EXAMPLES + different(lambda: generated.session(2), RANDOM["session"]),
     }
     for condition in asked["span"]:
         yield of_spans(corpus, condition)
@@ -141,6 +141,13 @@ def conditions(corpus: Corpus) -> Iterator[Probe]:
         for condition in asked[kind]:
             yield Probe(f"GET {kind}s?filter", "GET", at, (("filter", condition), ("limit", 100)))
     yield from deliberate(corpus)
+
+
+def different(generate, count: int) -> list[str]:
+    found: dict[str, None] = {}
+    while len(found) < count:
+        found[generate()] = None
+    return list(found)
 
 
 def of_spans(corpus: Corpus, condition: str, **how) -> Probe:
