@@ -14,7 +14,7 @@ use crate::grpc;
 use crate::http::{ask, get, get_json, send_one, span_names};
 
 /// From the answer to the exporter until the span can be read: a writer that is idle takes milliseconds.
-const VISIBLE_WITHIN: Duration = Duration::from_secs(10);
+pub const VISIBLE_WITHIN: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// The directory of the programs.
@@ -31,9 +31,9 @@ pub fn until(what: &str, within: Duration, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-type Settings<'a> = &'a [(&'a str, &'a str)];
+pub type Settings<'a> = &'a [(&'a str, &'a str)];
 
-fn run(program: &str, arguments: &[&str], settings: Settings) -> Output {
+pub fn run(program: &str, arguments: &[&str], settings: Settings) -> Output {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(programs().join(program));
     for (name, _) in std::env::vars_os() {

@@ -13,6 +13,7 @@ mod senders;
 mod stored;
 mod traffic;
 
+mod annotation_worker;
 mod authenticated;
 mod chaos;
 mod distributed;
