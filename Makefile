@@ -49,7 +49,7 @@ compat: ## Compare the answers of Bennu with those of the reference server
 	$(CARGO) build --workspace --bins
 	python3 $(CLIENTS) compat
 
-bench: ## Measure Bennu and the reference server side by side (about five minutes)
+bench: ## Measure Bennu and the reference server side by side (about eight minutes)
 	@deploy/prerequisites.sh test
 	$(CARGO) build --release --package bennu-standalone --package bennu-loadtests
 	python3 $(CLIENTS) reference

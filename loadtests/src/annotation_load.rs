@@ -1,5 +1,6 @@
 //! How fast annotations are taken in: answered when they are stored, and queued.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};
-use ureq::Agent;
+use ureq::{Agent, RequestBuilder};
 
 use crate::measure::{Latencies, per};
 use crate::otlp_client::{Endpoint, plain_agent};
@@ -22,6 +23,21 @@ const CONNECTIONS: usize = 4;
 const POLL: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// Requests that are waited for before all are counted: more than the connections, so that whatever overtook what in the
+/// queue is covered.
+const SENTINELS: usize = 2 * CONNECTIONS;
+/// Summaries of everything, one after the other.
+const SUMMARIES: usize = 30;
+
+/// How much is queued, in annotations.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct AnnotationAmounts {
+    /// Queued at once and waited for.
+    pub burst: usize,
+    /// There in the end, when they are summed up; 0 where a server has no summaries.
+    pub summed_up: usize,
+}
+
 /// Requests of 100 annotations.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct AnnotationLoad {
@@ -29,42 +45,76 @@ pub struct AnnotationLoad {
     pub sync: Latencies,
     /// `sync=false`: the answer that they are queued.
     pub queued: Latencies,
-    /// From the first queued annotation until the last one can be read.
+    /// From the first queued annotation of the burst until the last one can be read.
     pub applied_per_s: f64,
+    /// Over that many annotations.
+    pub summaries: Option<(usize, Latencies)>,
 }
 
-/// Annotates the newest spans of the project; `queued` is the number of annotations that are queued.
+/// Annotates the newest spans of the project.
 pub fn annotate(
     endpoint: &Endpoint,
     reader: &SpanReader,
     project: &str,
-    queued: usize,
+    amounts: AnnotationAmounts,
 ) -> Result<AnnotationLoad> {
     let spans = reader.page(Listing::Spans, LARGEST_PAGE, None)?.span_ids;
     ensure!(spans.len() >= A_REQUEST, "{} spans are too few", spans.len());
     let target = Target { agent: plain_agent(), endpoint, project, spans: &spans };
     let mut sync = Vec::with_capacity(SYNC_REQUESTS);
     for number in 0..WARM_UPS + SYNC_REQUESTS {
-        let latency = target.send("?sync=true", &format!("sync {number}"), number)?;
+        let latency = target.send("?sync=true", Run::Sync(number))?;
         if number >= WARM_UPS {
             sync.push(latency);
         }
     }
-    let requests = queued.div_ceil(A_REQUEST);
+    let burst = amounts.burst.div_ceil(A_REQUEST);
     let begin = Instant::now();
-    let answers = target.queue(requests)?;
-    for number in 0..requests {
-        target.wait_for(&name(number), number, begin)?;
-    }
+    let answers = target.queue(0..burst)?;
+    let applied_after = target.wait_for_all(0..burst, begin)?;
+    let all = amounts.summed_up.div_ceil(A_REQUEST);
+    let summaries = if all > burst {
+        target.queue(burst..all)?;
+        target.wait_for_all(all.saturating_sub(SENTINELS).max(burst)..all, Instant::now())?;
+        Some(target.sum_up()?)
+    } else {
+        None
+    };
     Ok(AnnotationLoad {
         sync: Latencies::of(&sync).context("no annotation was sent")?,
         queued: Latencies::of(&answers).context("no annotation was queued")?,
-        applied_per_s: 1.0 / per(begin.elapsed().as_secs_f64(), requests * A_REQUEST),
+        applied_per_s: 1.0 / per(applied_after.as_secs_f64(), burst * A_REQUEST),
+        summaries,
     })
 }
 
-fn name(number: usize) -> String {
-    format!("queued {number}")
+/// Names of annotations, as of some evaluators; runs of them are told apart by the identifier.
+const NAMES: usize = 10;
+
+/// The identifier of the annotations of a request.
+#[derive(Clone, Copy)]
+enum Run {
+    Sync(usize),
+    Queued(usize),
+}
+
+impl Run {
+    fn identifier(self) -> String {
+        match self {
+            Self::Sync(number) => format!("sync {number}"),
+            Self::Queued(number) => format!("run {number}"),
+        }
+    }
+
+    fn number(self) -> usize {
+        match self {
+            Self::Sync(number) | Self::Queued(number) => number,
+        }
+    }
+
+    fn name(self) -> String {
+        format!("evaluator {}", self.number() % NAMES)
+    }
 }
 
 struct Target<'a> {
@@ -75,24 +125,23 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// The spans that the request of this number annotates.
-    fn spans_of(&self, number: usize) -> impl Iterator<Item = &str> {
-        let start = number * A_REQUEST % (self.spans.len() - A_REQUEST + 1);
+    /// The spans that a request annotates.
+    fn spans_of(&self, run: Run) -> impl Iterator<Item = &str> {
+        let start = run.number() * A_REQUEST % (self.spans.len() - A_REQUEST + 1);
         self.spans[start..start + A_REQUEST].iter().map(String::as_str)
     }
 
-    fn send(&self, query: &str, name: &str, number: usize) -> Result<Duration> {
-        let item = |span: &str| {
-            let result =
-                json!({"label": "relevant", "score": 0.75, "explanation": "It answers what was asked."});
-            json!({"span_id": span, "name": name, "annotator_kind": "LLM", "result": result, "metadata": {"run": number}})
+    fn send(&self, query: &str, run: Run) -> Result<Duration> {
+        let (name, identifier) = (run.name(), run.identifier());
+        let item = |(place, span)| {
+            let label = if place % 4 == 0 { "irrelevant" } else { "relevant" };
+            let result = json!({"label": label, "score": 0.75, "explanation": "It answers what was asked."});
+            json!({"span_id": span, "name": name, "identifier": identifier, "annotator_kind": "LLM",
+                   "result": result, "metadata": {"run": run.number()}})
         };
-        let body = json!({ "data": self.spans_of(number).map(item).collect::<Vec<_>>() });
+        let body = json!({ "data": self.spans_of(run).enumerate().map(item).collect::<Vec<_>>() });
         let url = format!("{}/v1/span_annotations{query}", self.endpoint.base_url);
-        let mut request = self.agent.post(url).header("content-type", "application/json");
-        if let Some(key) = &self.endpoint.api_key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
+        let request = self.authorized(self.agent.post(url).header("content-type", "application/json"));
         let body = body.to_string();
         let begin = Instant::now();
         let mut response = request.send(body)?;
@@ -102,20 +151,20 @@ impl Target<'_> {
         Ok(latency)
     }
 
-    fn queue(&self, requests: usize) -> Result<Vec<Duration>> {
-        let next = AtomicUsize::new(0);
+    fn queue(&self, requests: Range<usize>) -> Result<Vec<Duration>> {
+        let next = AtomicUsize::new(requests.start);
         let send = || {
             let mut latencies = Vec::new();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= requests {
+                if number >= requests.end {
                     return Ok(latencies);
                 }
-                latencies.push(self.send("", &name(number), number)?);
+                latencies.push(self.send("", Run::Queued(number))?);
             }
         };
         thread::scope(|scope| {
-            let sending: Vec<_> = (0..CONNECTIONS.min(requests)).map(|_| scope.spawn(send)).collect();
+            let sending: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(send)).collect();
             let sent = sending.into_iter().map(|thread| match thread.join() {
                 Ok(latencies) => latencies,
                 Err(_) => bail!("a sending thread panicked"),
@@ -124,26 +173,77 @@ impl Target<'_> {
         })
     }
 
-    /// Until all annotations of a request can be read.
-    fn wait_for(&self, name: &str, number: usize, begin: Instant) -> Result<()> {
-        let url = format!("{}/v1/projects/{}/span_annotations", self.endpoint.base_url, self.project);
-        let spans: Vec<&str> = self.spans_of(number).collect();
-        loop {
-            let mut request =
-                self.agent.get(&url).query("limit", "1000").query("include_annotation_names", name);
-            for span in &spans {
-                request = request.query("span_ids", span);
+    /// Until all annotations of all requests can be read; answers when that was. The last requests are waited for; the others
+    /// are then read once, which must not be part of the time: it takes the server as long as applying them.
+    fn wait_for_all(&self, requests: Range<usize>, begin: Instant) -> Result<Duration> {
+        let sentinels = requests.end.saturating_sub(SENTINELS).max(requests.start);
+        for number in (sentinels..requests.end).rev() {
+            self.wait_for(Run::Queued(number), begin)?;
+        }
+        let mut applied_after = begin.elapsed();
+        for number in requests.start..sentinels {
+            if !self.is_applied(Run::Queued(number))? {
+                self.wait_for(Run::Queued(number), begin)?;
+                applied_after = begin.elapsed();
             }
-            if let Some(key) = &self.endpoint.api_key {
-                request = request.header("authorization", format!("Bearer {key}"));
-            }
-            let text = request.call()?.body_mut().read_to_string()?;
-            let found: Value = serde_json::from_str(&text).with_context(|| text.clone())?;
-            if found["data"].as_array().is_some_and(|found| found.len() == spans.len()) {
-                return Ok(());
-            }
-            ensure!(begin.elapsed() < PATIENCE, "request {number} is not applied after {PATIENCE:?}");
+        }
+        Ok(applied_after)
+    }
+
+    fn wait_for(&self, run: Run, begin: Instant) -> Result<()> {
+        while !self.is_applied(run)? {
+            ensure!(begin.elapsed() < PATIENCE, "{} is not applied after {PATIENCE:?}", run.identifier());
             thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Whether all annotations of a request can be read.
+    fn is_applied(&self, run: Run) -> Result<bool> {
+        let spans: Vec<&str> = self.spans_of(run).collect();
+        let query = spans.iter().map(|span| ("span_ids", *span));
+        let (name, identifier) = (run.name(), run.identifier());
+        let query = query.chain([
+            ("limit", "1000"),
+            ("include_annotation_names", name.as_str()),
+            ("identifier", identifier.as_str()),
+        ]);
+        let found = self.read("span_annotations", query)?.1;
+        Ok(found["data"].as_array().is_some_and(|found| found.len() == spans.len()))
+    }
+
+    /// How long the summaries of the project take, and over how many annotations.
+    fn sum_up(&self) -> Result<(usize, Latencies)> {
+        let (mut latencies, mut annotations) = (Vec::with_capacity(SUMMARIES), 0);
+        for number in 0..WARM_UPS + SUMMARIES {
+            let (latency, found) = self.read("annotation_summaries", [])?;
+            let rows = found["data"].as_array().context("no summaries")?;
+            annotations = rows.iter().filter_map(|row| row["count"].as_u64()).sum();
+            if number >= WARM_UPS {
+                latencies.push(latency);
+            }
+        }
+        let latencies = Latencies::of(&latencies).context("nothing was summed up")?;
+        Ok((usize::try_from(annotations)?, latencies))
+    }
+
+    fn read<'q>(
+        &self,
+        route: &str,
+        query: impl IntoIterator<Item = (&'q str, &'q str)>,
+    ) -> Result<(Duration, Value)> {
+        let url = format!("{}/v1/projects/{}/{route}", self.endpoint.base_url, self.project);
+        let request = self.authorized(self.agent.get(&url).query_pairs(query));
+        let begin = Instant::now();
+        let text = request.call()?.body_mut().read_to_string()?;
+        let latency = begin.elapsed();
+        Ok((latency, serde_json::from_str(&text).with_context(|| text.clone())?))
+    }
+
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.endpoint.api_key {
+            Some(key) => request.header("authorization", format!("Bearer {key}")),
+            None => request,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod otlp_client;
 pub mod page_reads;
 pub mod process_usage;
 pub mod prose;
+pub mod query_reads;
 pub mod report;
 pub mod scenario;
 pub mod server_process;

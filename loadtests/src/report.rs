@@ -42,7 +42,7 @@ impl Display for Comparison {
         )?;
         writeln!(
             formatter,
-            "{:<38} {:>12} {:>12} {:>9}   {:<14} verdict",
+            "{:<46} {:>12} {:>12} {:>9}   {:<14} verdict",
             "measure", "Bennu", "reference", "Bennu/ref", "target"
         )?;
         for row in rows(&self.bennu, self.reference.as_ref()) {
@@ -115,7 +115,7 @@ impl Row {
     fn write(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), number);
         let line = format!(
-            "{:<38} {:>12} {:>12} {:>9}",
+            "{:<46} {:>12} {:>12} {:>9}",
             self.measure,
             shown(self.bennu),
             shown(self.reference),
@@ -144,6 +144,12 @@ fn rows(bennu: &Measurement, reference: Option<&Measurement>) -> Vec<Row> {
     };
     let deep = reference.map_or(bennu.pages.deep_number, |reference| reference.pages.deep_number);
     let deep = format!("100-span page {} (ref: {deep}), p50 ms", bennu.pages.deep_number);
+    let large_trace = format!("trace of {} spans, p50 ms", thousands(bennu.queries.large_trace_spans));
+    let held = |m: &Measurement| thousands(m.queries.spans);
+    let in_reference = reference.map_or_else(String::new, |reference| format!(" (ref: {})", held(reference)));
+    let within = |condition: &str| format!("`{condition}` of {}{in_reference}, p50 ms", held(bennu));
+    let summed_up = bennu.annotations.summaries.map_or(0, |(annotations, _)| annotations);
+    let summaries = format!("summaries of {} annotations, p50 ms", thousands(summed_up));
     vec![
         row("acknowledged spans/s", |m| Some(m.full_load.acknowledged_per_s), &[]),
         row("durable spans/s", |m| Some(m.full_load.durable_per_s), &[Target::AtLeast(20_000.0)]),
@@ -183,10 +189,32 @@ fn rows(bennu: &Measurement, reference: Option<&Measurement>) -> Vec<Row> {
         row("  the same, p99 ms", |m| Some(m.pages.deep.p99_ms), &[]),
         row("1,000-span otlpv1 page, p50 ms", |m| Some(m.pages.otlp.p50_ms), &[]),
         row("1,000-span otlpv1 page, p99 ms", |m| Some(m.pages.otlp.p99_ms), &[]),
-        row("Parquet export of everything, spans/s", |m| m.export.map(|export| export.spans_per_s), &[]),
         row(
-            "memory peak of the export, MB",
-            |m| m.export.map(|export| megabytes(export.peak_memory)),
+            "data frame of 1,000 spans, p50 ms",
+            |m| Some(m.queries.frame.p50_ms),
+            &[Target::RatioAtMost(0.1)],
+        ),
+        row(&large_trace, |m| Some(m.queries.large_trace.p50_ms), &[Target::RatioAtMost(0.1)]),
+        row(&within("user.id == …"), |m| Some(m.queries.equality.p50_ms), &[]),
+        row(
+            "  spans looked through a second",
+            |m| Some(m.queries.looked_through_per_s(&m.queries.equality)),
+            &[Target::RatioAtLeast(10.0)],
+        ),
+        row(&within("… in output.value"), |m| Some(m.queries.search.p50_ms), &[]),
+        row(
+            "  spans looked through a second",
+            |m| Some(m.queries.looked_through_per_s(&m.queries.search)),
+            &[Target::RatioAtLeast(10.0)],
+        ),
+        row(
+            "everything as Parquet, spans/s (ref: frame)",
+            |m| Some(m.export.spans_per_s),
+            &[Target::RatioAtLeast(10.0)],
+        ),
+        row(
+            "  memory peak of a server that only does it",
+            |m| Some(megabytes(m.export.peak_memory)),
             &[Target::AtMost(200.0)],
         ),
         row(
@@ -200,6 +228,11 @@ fn rows(bennu: &Measurement, reference: Option<&Measurement>) -> Vec<Row> {
             "queued annotations applied/s",
             |m| Some(m.annotations.applied_per_s),
             &[Target::AtLeast(10_000.0), Target::RatioAtLeast(50.0)],
+        ),
+        row(
+            &summaries,
+            |m| m.annotations.summaries.map(|(_, latencies)| latencies.p50_ms),
+            &[Target::AtMost(50.0)],
         ),
         row("reading everything back, spans/s", |m| Some(m.full_load.read_back_per_s), &[]),
     ]
@@ -238,6 +271,10 @@ fn number(value: f64) -> String {
     };
     let fixed = format!("{value:.decimals$}");
     fixed.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn thousands(count: usize) -> String {
+    with_separators(&count.to_string())
 }
 
 fn with_separators(digits: &str) -> String {

@@ -1,4 +1,4 @@
-//! The same sequence of phases for either server: start, idle, warm up, full load, fixed rate, reads, restart, annotations, export.
+//! The same sequence of phases for either server: start, idle, warm up, full load, fixed rate, reads, restart, export, annotations.
 
 use std::path::Path;
 use std::thread;
@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::annotation_load::{AnnotationLoad, annotate};
+use crate::annotation_load::{AnnotationAmounts, AnnotationLoad, annotate};
 use crate::disk_usage::allocated_bytes;
-use crate::export::{Export, export};
+use crate::export::{Export, frame_of_everything, parquet_export};
 use crate::load_phases::{FixedRate, FullLoad, fixed_rate, full_load, warm_up};
 use crate::measure::per;
 use crate::page_reads::{PageReads, read_pages};
+use crate::query_reads::{QueryReads, ask};
 use crate::server_process::{ServerKind, ServerProcess, data_directory};
 use crate::span_reader::SpanReader;
 use crate::trace_generator::{SPANS_PER_REQUEST, TraceGenerator, requests_for};
@@ -21,9 +22,9 @@ use crate::trace_generator::{SPANS_PER_REQUEST, TraceGenerator, requests_for};
 pub const PROJECT: &str = "bench";
 /// Sent before anything is measured.
 const WARM_UP_REQUESTS: usize = 5;
-/// Annotations queued on Bennu; the reference takes seconds for each hundred.
-const QUEUED_ANNOTATIONS: usize = 100_000;
-const QUEUED_ON_THE_REFERENCE: usize = 2_000;
+/// The reference takes seconds for each hundred, and has no summaries.
+const ANNOTATIONS: AnnotationAmounts = AnnotationAmounts { burst: 100_000, summed_up: 1_000_000 };
+const ANNOTATIONS_OF_THE_REFERENCE: AnnotationAmounts = AnnotationAmounts { burst: 2_000, summed_up: 0 };
 /// Start-up work has ended by then and memory has settled.
 const IDLE_SETTLE: Duration = Duration::from_secs(3);
 
@@ -45,8 +46,10 @@ pub struct Measurement {
     pub full_load: FullLoad,
     pub half_rate: Option<FixedRate>,
     pub pages: PageReads,
+    pub queries: QueryReads,
     pub annotations: AnnotationLoad,
-    pub export: Option<Export>,
+    /// Parquet from Bennu; the reference has a data frame of everything in its place.
+    pub export: Export,
     pub peak_memory: u64,
     pub stop: StopAndRestart,
 }
@@ -101,27 +104,28 @@ impl Candidate<'_> {
         };
         self.say("reading pages");
         let pages = read_pages(&reader)?;
-        let stored = after_load * SPANS_PER_REQUEST + half_rate.map_or(0, |load| load.spans);
+        let loaded = after_load * SPANS_PER_REQUEST + half_rate.map_or(0, |load| load.spans);
+        self.say("asking, and opening a trace of 5,000 spans");
+        let queries = ask(&server, &reader, generator, loaded)?;
         let loaded_memory = memory.finish()?;
-
-        // Before anything but spans is stored: the disk is counted for each span.
         self.say("stopping and starting again");
-        let (stop, server) = self.stop_and_restart(server, empty_disk, stored)?;
-        let (reader, memory) = (SpanReader::new(&server.endpoint(), PROJECT), server.watch_memory());
-        self.say("annotating");
-        let queued = match self.kind {
-            ServerKind::Bennu => QUEUED_ANNOTATIONS,
-            ServerKind::Reference => QUEUED_ON_THE_REFERENCE,
-        };
-        let annotations = annotate(&server.endpoint(), &reader, PROJECT, queued)?;
-        let peak_memory = memory.finish()?.max(loaded_memory);
+        let (stop, server) = self.stop_and_restart(server, empty_disk, loaded + queries.large_trace_spans)?;
+
+        // The kernel's high-water mark is that of a process: this one has only exported when it is read.
+        let reader = SpanReader::new(&server.endpoint(), PROJECT);
+        self.say("exporting everything");
         let export = match self.kind {
-            ServerKind::Bennu => {
-                self.say("exporting everything");
-                Some(export(&server, &reader, stored)?)
-            }
-            ServerKind::Reference => None,
+            ServerKind::Bennu => parquet_export(&server, &reader, loaded)?,
+            ServerKind::Reference => frame_of_everything(&server, &reader, loaded)?,
         };
+        self.say("annotating");
+        let amounts = match self.kind {
+            ServerKind::Bennu => ANNOTATIONS,
+            ServerKind::Reference => ANNOTATIONS_OF_THE_REFERENCE,
+        };
+        let memory = server.watch_memory();
+        let annotations = annotate(&server.endpoint(), &reader, PROJECT, amounts)?;
+        let peak_memory = memory.finish()?.max(loaded_memory);
         server.stop()?;
         Ok(Measurement {
             start_to_ready_s,
@@ -129,6 +133,7 @@ impl Candidate<'_> {
             full_load,
             half_rate,
             pages,
+            queries,
             annotations,
             export,
             peak_memory,
@@ -136,6 +141,7 @@ impl Candidate<'_> {
         })
     }
 
+    /// Answers the server that runs then.
     fn stop_and_restart(
         &self,
         server: ServerProcess,

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use ureq::Agent;
+use serde_json::{Value, json};
 use ureq::http::StatusCode;
+use ureq::{Agent, RequestBuilder};
 
 use crate::otlp_client::{Endpoint, plain_agent};
-use crate::trace_generator::SpanId;
+use crate::trace_generator::{SpanId, TraceId};
 
 /// The API's largest page.
 pub const LARGEST_PAGE: usize = 1_000;
@@ -30,7 +31,8 @@ pub enum Listing {
 /// Reads one project.
 pub struct SpanReader {
     agent: Agent,
-    project_url: String,
+    base_url: String,
+    project: String,
     authorization: Option<String>,
 }
 
@@ -47,15 +49,31 @@ impl SpanReader {
     pub fn new(endpoint: &Endpoint, project: &str) -> Self {
         Self {
             agent: plain_agent(),
-            project_url: format!("{}/v1/projects/{project}", endpoint.base_url),
+            base_url: endpoint.base_url.clone(),
+            project: project.to_owned(),
             authorization: endpoint.api_key.as_ref().map(|key| format!("Bearer {key}")),
         }
     }
 
     /// One page of at most `limit` spans, the newest first; `cursor` comes from the page before.
     pub fn page(&self, listing: Listing, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        self.page_where(listing, &[], limit, cursor)
+    }
+
+    /// The same of one trace.
+    pub fn page_of_trace(&self, trace: &TraceId, limit: usize, cursor: Option<&str>) -> Result<Page> {
+        self.page_where(Listing::Spans, &[("trace_id", &hex(trace))], limit, cursor)
+    }
+
+    fn page_where(
+        &self,
+        listing: Listing,
+        filter: &[(&str, &str)],
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page> {
         let limit = limit.to_string();
-        let mut query = vec![("limit", limit.as_str())];
+        let mut query = [filter, &[("limit", limit.as_str())]].concat();
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         let answer = self.get(listing, &query)?;
         let latency = answer.latency;
@@ -74,6 +92,26 @@ impl SpanReader {
         if answer.status == StatusCode::NOT_FOUND { Ok(0) } else { Ok(answer.listed()?.data.len()) }
     }
 
+    /// A query of `POST /v1/spans`, answered as the official Python client asks for it: how long that took, and how many
+    /// rows came.
+    pub fn frame(&self, query: &Value, limit: usize) -> Result<(Duration, usize)> {
+        let body = json!({ "queries": [query], "limit": limit }).to_string();
+        let request = self.agent.post(format!("{}/v1/spans", self.base_url));
+        let request = request.query("project_name", &self.project);
+        let request = self.authorized(request.header("accept", "application/json"));
+        let begin = Instant::now();
+        let mut response = request.header("content-type", "application/json").send(body)?;
+        let body = response.body_mut().with_config().limit(FILE_BYTES_LIMIT).read_to_vec()?;
+        let latency = begin.elapsed();
+        let status = response.status();
+        ensure!(
+            status == StatusCode::OK,
+            "a query was answered {status}: {}",
+            String::from_utf8_lossy(&body)
+        );
+        Ok((latency, rows_of(&body)?))
+    }
+
     /// All spans of the project as one Parquet file, and how long it took.
     pub fn parquet_file(&self) -> Result<(Duration, Vec<u8>)> {
         let answer = self.get_route("spans.parquet", &[], FILE_BYTES_LIMIT)?;
@@ -90,15 +128,22 @@ impl SpanReader {
     }
 
     fn get_route(&self, route: &str, query: &[(&str, &str)], limit: u64) -> Result<Answer> {
-        let mut request =
-            self.agent.get(format!("{}/{route}", self.project_url)).query_pairs(query.iter().copied());
-        if let Some(authorization) = &self.authorization {
-            request = request.header("authorization", authorization);
-        }
+        let url = format!("{}/v1/projects/{}/{route}", self.base_url, self.project);
+        let request = self.agent.get(url).query_pairs(query.iter().copied());
+        let request = self.authorized(request);
         let begin = Instant::now();
         let mut response = request.call()?;
         let body = response.body_mut().with_config().limit(limit).read_to_vec()?;
         Ok(Answer { latency: begin.elapsed(), status: response.status(), body })
+    }
+}
+
+impl SpanReader {
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.authorization {
+            Some(authorization) => request.header("authorization", authorization),
+            None => request,
+        }
     }
 }
 
@@ -144,10 +189,31 @@ impl ListedSpan {
     }
 }
 
+/// The number of rows of the one data frame in a multipart answer.
+fn rows_of(multipart: &[u8]) -> Result<usize> {
+    let text = std::str::from_utf8(multipart)?;
+    let begin = text.find("\r\n\r\n").context("no part")? + 4;
+    let end = text.rfind("\r\n--").context("no end")?;
+    let table: Value = serde_json::from_str(text.get(begin..end).context("no table")?.trim_end())?;
+    Ok(table["data"].as_array().context("no rows")?.len())
+}
+
 /// Lower-case hex, as the API shows ids.
 pub fn hex(id: &[u8]) -> String {
     id.iter().fold(String::with_capacity(id.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_those_of_the_table_in_the_answer() {
+        let answer = "--b\r\nContent-Type: application/json\r\n\r\n{\"schema\": {}, \"data\": [{}, {\"a\": \"\\r\"}]}\r\n--b--\r\n";
+        assert_eq!(rows_of(answer.as_bytes()).unwrap(), 2);
+        assert!(rows_of(b"--b--\r\n").is_err());
+    }
 }

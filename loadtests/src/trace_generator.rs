@@ -11,7 +11,7 @@ use flate2::{Compression, write::GzEncoder};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 
 use crate::agent_trace::{SPANS_PER_TRACE, agent_trace, text};
@@ -83,21 +83,32 @@ impl TraceGenerator {
         }
     }
 
+    /// The same for another project.
+    #[must_use]
+    pub fn for_project(&self, project: &str) -> Self {
+        Self::new(self.seed, project, self.first_start)
+    }
+
+    /// So many requests whose spans are all of one trace, below the root of the first.
+    pub fn one_trace(&self, requests: usize) -> Result<Vec<GeneratedRequest>> {
+        let mut root: Option<Span> = None;
+        let in_trace = |index| {
+            let mut message = self.message(index);
+            for span in spans_of(&mut message) {
+                let root = root.get_or_insert_with(|| span.clone());
+                span.trace_id.clone_from(&root.trace_id);
+                if span.parent_span_id.is_empty() && span.span_id != root.span_id {
+                    span.parent_span_id.clone_from(&root.span_id);
+                }
+            }
+            encoded(&message)
+        };
+        (0..requests).map(in_trace).collect()
+    }
+
     /// One encoded and compressed request.
     pub fn request(&self, index: usize) -> Result<GeneratedRequest> {
-        let message = self.message(index);
-        let spans = message
-            .resource_spans
-            .iter()
-            .flat_map(|resource| &resource.scope_spans)
-            .flat_map(|scope| &scope.spans)
-            .map(|span| Ok((span.trace_id.as_slice().try_into()?, span.span_id.as_slice().try_into()?)))
-            .collect::<Result<_>>()?;
-        let wire = message.encode_to_vec();
-        let mut gzip = GzEncoder::new(Vec::with_capacity(wire.len() / 3), Compression::default());
-        gzip.write_all(&wire)?;
-        let body_gzip = gzip.finish().context("could not compress a generated request")?;
-        Ok(GeneratedRequest { body_gzip, wire_bytes: wire.len(), spans })
+        encoded(&self.message(index))
     }
 
     /// The requests of a range of indices, made on all cores.
@@ -125,6 +136,26 @@ impl TraceGenerator {
         // Odd multiplier (golden ratio): neighbouring indices must not start from neighbouring seeds.
         Rng::with_seed(self.seed ^ (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
+}
+
+fn spans_of(message: &mut ExportTraceServiceRequest) -> impl Iterator<Item = &mut Span> {
+    let scopes = message.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans);
+    scopes.flat_map(|scope| &mut scope.spans)
+}
+
+fn encoded(message: &ExportTraceServiceRequest) -> Result<GeneratedRequest> {
+    let spans = message
+        .resource_spans
+        .iter()
+        .flat_map(|resource| &resource.scope_spans)
+        .flat_map(|scope| &scope.spans)
+        .map(|span| Ok((span.trace_id.as_slice().try_into()?, span.span_id.as_slice().try_into()?)))
+        .collect::<Result<_>>()?;
+    let wire = message.encode_to_vec();
+    let mut gzip = GzEncoder::new(Vec::with_capacity(wire.len() / 3), Compression::default());
+    gzip.write_all(&wire)?;
+    let body_gzip = gzip.finish().context("could not compress a generated request")?;
+    Ok(GeneratedRequest { body_gzip, wire_bytes: wire.len(), spans })
 }
 
 /// How many whole requests carry at least `spans` spans.
@@ -207,6 +238,18 @@ mod tests {
         let starts: Vec<u64> =
             spans.iter().step_by(SPANS_PER_TRACE).map(|s| s.start_time_unix_nano).collect();
         assert!(starts.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn a_large_trace_has_one_root() {
+        let requests = generator(4).one_trace(3).unwrap();
+        let ids: Vec<_> = requests.iter().flat_map(|request| &request.spans).collect();
+        assert_eq!(ids.len(), 3 * SPANS_PER_REQUEST);
+        assert!(ids.iter().all(|(trace, _)| *trace == ids[0].0));
+        let mut wire = Vec::new();
+        GzDecoder::new(requests[2].body_gzip.as_slice()).read_to_end(&mut wire).unwrap();
+        let mut message = ExportTraceServiceRequest::decode(wire.as_slice()).unwrap();
+        assert!(spans_of(&mut message).all(|span| !span.parent_span_id.is_empty()));
     }
 
     #[test]
