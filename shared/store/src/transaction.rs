@@ -34,6 +34,11 @@ impl WriteTransaction {
         Ok(self.journal.committed())
     }
 
+    /// Returns when readers see the changes; a crash may take them back. For what is then done again.
+    pub async fn commit_loosely(self) -> Result<(), StoreError> {
+        self.commit_early().await.map(drop)
+    }
+
     pub async fn rollback(self) -> Result<(), StoreError> {
         Ok(self.transaction.rollback().await?)
     }

@@ -93,7 +93,7 @@ impl Store {
         let values: [Value; 3] = [lease_ends.0.into(), self.now().into(), as_i64(most).into()];
         let statement = Statement::from_sql_and_values(transaction.get_database_backend(), sql, values);
         let rows = transaction.query_all_raw(statement).await?;
-        transaction.commit().await?;
+        transaction.commit_loosely().await?; // unclaimed again after a crash
         let mut jobs = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         jobs.sort_by_key(|job| job.key.id);
         Ok(jobs)
@@ -126,7 +126,8 @@ impl Store {
         let sql = "UPDATE annotation_jobs SET items = v.items, due_at = v.due_at, payload = v.payload FROM v \
                    WHERE annotation_jobs.tenant_id = v.tenant_id AND annotation_jobs.id = v.id";
         left.execute(&transaction, sql, &[]).await?;
-        transaction.commit().await
+        // After a crash they come up again, and their receipts say that they are done: these were committed before.
+        transaction.commit_loosely().await
     }
 
     /// When the next job is due, if there is any.
