@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use bennu_domain::cost::Cost;
+use bennu_domain::cost::{Cost, CostDetail};
 use bennu_kit::http::ApiError;
 pub use bennu_kit::http::{DataBody, PageBody};
 use bennu_store::StoreError;
@@ -32,6 +32,24 @@ impl From<Cost> for CostBody {
             completion: Cost::dollars(cost.completion),
             total: Cost::dollars(cost.total()),
         }
+    }
+}
+
+/// What tokens of one kind cost, in US dollars.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CostDetail)]
+pub struct CostDetailBody {
+    /// `cache_read`, `cache_write`, `audio` or `reasoning`; `input` and `output` are the rest of prompt and completion
+    token_type: &'static str,
+    is_prompt: bool,
+    tokens: i64,
+    /// null if it is not known (any more)
+    cost: Option<f64>,
+}
+
+impl From<CostDetail> for CostDetailBody {
+    fn from(CostDetail { token_type, is_prompt, tokens, cost, .. }: CostDetail) -> Self {
+        Self { token_type, is_prompt, tokens, cost }
     }
 }
 

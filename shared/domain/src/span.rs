@@ -109,6 +109,12 @@ impl Span {
             || lookup(&self.attributes, &["bennu", "partial"]) == Some(&Value::Bool(true))
     }
 
+    /// About the bytes of its texts and numbers. Decoded it takes some times as much.
+    pub fn weight(&self) -> usize {
+        let events = self.events.iter().map(|event| event.name.len() + weight_of(&event.attributes));
+        self.name.len() + self.status_message.len() + weight_of(&self.attributes) + events.sum::<usize>()
+    }
+
     /// `session.id` as trimmed text; any scalar counts, blank text does not.
     pub fn session_id(&self) -> Option<String> {
         let text = match lookup(&self.attributes, &["session", "id"])? {
@@ -137,6 +143,22 @@ impl Span {
 pub struct TokenCounts {
     pub prompt: i64,
     pub completion: i64,
+}
+
+/// See [`Span::weight`].
+fn weight_of(members: &Attributes) -> usize {
+    fn of(value: &Value) -> usize {
+        /// A number, or what is around anything.
+        const LEAST: usize = 8;
+        LEAST
+            + match value {
+                Value::String(text) => text.len(),
+                Value::Array(items) => items.iter().map(of).sum(),
+                Value::Object(members) => weight_of(members),
+                Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            }
+    }
+    members.iter().map(|(key, value)| key.len() + of(value)).sum()
 }
 
 /// Follows `path` through nested objects; lists are not entered.

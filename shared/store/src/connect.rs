@@ -28,6 +28,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Another process may hold SQLite's write lock for a moment (a backup, a shell).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Pages that a connection of SQLite keeps in memory, in KiB: of the writer, and of all readers together, who take turns. What
+/// they do not keep is in the memory of the system, microseconds away.
+const WRITER_CACHE: u32 = 16 << 10;
+const READER_CACHES: u32 = 32 << 10;
+
 /// Prepared statements a connection keeps: those of the bulk writer in all their sizes.
 const CACHED_STATEMENTS: usize = 1024;
 
@@ -50,17 +55,18 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbE
         // Every connection to ":memory:" is a database of its own, so there is only one.
         DatabaseLocation::SqliteMemory => {
             let mut memory = base_options("sqlite::memory:".to_owned(), 1);
-            memory.min_connections(1).map_sqlx_sqlite_opts(sqlite_pragmas);
+            memory.min_connections(1).map_sqlx_sqlite_opts(|sqlite| sqlite_pragmas(sqlite, WRITER_CACHE));
             let connection = Database::connect(memory).await?;
             Ok(Connections { write: connection.clone(), read: connection, folding: None })
         }
         // SQLite has one writer at a time: a pool of one makes the others wait here, not in busy loops.
         DatabaseLocation::SqliteFile(path) => {
-            let mut writer = sqlite_file(path, 1);
+            let mut writer = sqlite_file(path, 1, WRITER_CACHE);
             writer.min_connections(1);
             let write = Database::connect(writer).await?;
-            let read = Database::connect(sqlite_file(path, options.connections)).await?;
-            let folding = Database::connect(sqlite_file(path, 1)).await?;
+            let readers = options.connections.max(1);
+            let read = Database::connect(sqlite_file(path, readers, READER_CACHES / readers)).await?;
+            let folding = Database::connect(sqlite_file(path, 1, WRITER_CACHE)).await?;
             Ok(Connections { write, read, folding: Some(folding) })
         }
     }
@@ -77,22 +83,23 @@ fn base_options(url: String, connections: u32) -> SeaOptions {
 }
 
 /// The path is set past the URL, in which `?`, `#` and `%` would mean something.
-fn sqlite_file(path: &Path, connections: u32) -> SeaOptions {
+fn sqlite_file(path: &Path, connections: u32, cache: u32) -> SeaOptions {
     let path = path.to_owned();
     let mut options = base_options("sqlite:".to_owned(), connections);
-    options
-        .map_sqlx_sqlite_opts(move |sqlite| sqlite_pragmas(sqlite.filename(&path).create_if_missing(true)));
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite_pragmas(sqlite.filename(&path).create_if_missing(true), cache)
+    });
     options
 }
 
-fn sqlite_pragmas(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+fn sqlite_pragmas(sqlite: SqliteConnectOptions, cache: u32) -> SqliteConnectOptions {
     sqlite
         .page_size(4096) // compressed blocks of about 6 KB waste a quarter of larger pages
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal) // the journal syncs each commit itself, see there
         .statement_cache_capacity(CACHED_STATEMENTS)
         .busy_timeout(BUSY_TIMEOUT)
-        .pragma("cache_size", "-16384") // KiB a connection
+        .pragma("cache_size", format!("-{cache}")) // KiB
         .pragma("wal_autocheckpoint", "16384") // pages, 64 MiB: the journal has folded all but the end of them by then
         .pragma("journal_size_limit", "67108864") // gives the disk back after a burst
         .pragma("secure_delete", "on") // what is deleted is overwritten

@@ -3,14 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use bennu_domain::annotation::TargetKind;
-use bennu_domain::cost::Cost;
-use bennu_domain::filter::{CostDetail, Cumulative, Needs, SpanContext, SpanFacts};
+use bennu_domain::filter::{Cumulative, Needs, SpanContext, SpanFacts};
 use bennu_domain::ids::SpanId;
 use bennu_domain::kind::StatusCode;
-use bennu_domain::span::{Span, TokenCounts, lookup};
+use bennu_domain::span::{Span, TokenCounts};
 use bennu_domain::span_tree::{TreeSpan, cumulative};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect as _};
-use serde_json::Value;
 
 use crate::entities::{span, trace};
 use crate::error::StoreError;
@@ -51,18 +49,14 @@ impl ScopedStore<'_> {
             let traces: Vec<i64> = traces.into_iter().collect();
             of_traces = self.annotation_facts(TargetKind::Trace, &traces).await?;
         }
+        let prices = if needs.cost_details { Some(self.price_book().await?) } else { None };
         let facts = rows.iter().zip(spans).map(|(row, span)| {
             let tokens = span.token_counts();
-            let cost = row.prompt_cost.zip(row.completion_cost);
-            let cost = cost.map(|(prompt, completion)| Cost { prompt, completion });
+            let cost = row.cost();
             let context = SpanContext {
                 tokens,
                 cost: cost.unwrap_or_default(),
-                cost_details: if needs.costs && names_model(&span) {
-                    CostDetail::of(tokens, cost)
-                } else {
-                    Vec::new()
-                },
+                cost_details: prices.as_ref().map(|prices| prices.details(&span, cost)).unwrap_or_default(),
                 cumulative: sums.remove(&(row.trace_row_id, span.span_id)).unwrap_or_default(),
                 parent_is_stored: span.parent_id.is_some_and(|id| parents.contains(&(row.trace_row_id, id))),
                 annotations: annotations.remove(&row.id).unwrap_or_default(),
@@ -151,12 +145,6 @@ impl ScopedStore<'_> {
             .filter(span::Column::TraceRowId.is_in(traces.iter().copied()));
         Ok(rows.into_model().all(&self.store.read).await?)
     }
-}
-
-/// Without the name of a model there is nothing to look a price up by.
-fn names_model(span: &Span) -> bool {
-    let name = lookup(&span.attributes, &["llm", "model_name"]).and_then(Value::as_str);
-    name.is_some_and(|name| !name.trim().is_empty())
 }
 
 fn tree_span(row: &TreeRow) -> Option<TreeSpan> {

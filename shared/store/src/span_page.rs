@@ -1,8 +1,9 @@
-//! Pages of spans: narrow rows are selected in SQL, their spans are read from the blocks, and the filter has the
-//! last word on each.
+//! Pages of spans: narrow rows are selected in SQL, their spans are read from the blocks, and filter and condition have
+//! the last word on each.
 
 use bennu_domain::cost::Cost;
 use bennu_domain::facets::{cut, facet_value, is_facet_path, storable_text};
+use bennu_domain::filter::{Condition, Needs};
 use bennu_domain::ids::{ProjectId, SpanRowId};
 use bennu_domain::kind::{SPAN_KIND_ATTRIBUTE, SpanKind};
 use bennu_domain::page::{Order, Page, SortCursor};
@@ -11,18 +12,16 @@ use bennu_domain::span_filter::{AttributeMatch, ParentFilter, SpanFilter};
 use bennu_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SimpleExpr};
 use sea_orm::{
-    ColumnTrait as _, Condition, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, Value,
+    ColumnTrait as _, Condition as SqlCondition, DbBackend, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, Value,
 };
 
 use crate::blocks::load_spans;
 use crate::entities::{span, trace};
 use crate::error::StoreError;
+use crate::pace::Pace;
 use crate::prepared::NAME_BYTES;
 use crate::store::ScopedStore;
-
-/// Rows read at once when few of them match: bounds the memory, as every row brings its span.
-const MOST_ROWS: usize = 1_024;
 
 /// A span with its row id.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +44,8 @@ pub enum SpanSort {
 pub struct SpanPageRequest {
     pub project: ProjectId,
     pub filter: SpanFilter,
+    /// Of spans that the filter matches.
+    pub condition: Option<Condition>,
     pub sort: SpanSort,
     pub order: Order,
     pub limit: usize,
@@ -63,14 +64,14 @@ impl ScopedStore<'_> {
             }
             None => None,
         };
-        let narrowing = self.narrowing(request, with_ids);
-        let mut items: Vec<StoredSpan> = Vec::with_capacity(wanted.min(MOST_ROWS));
+        let narrowing = self.narrowing(request, with_ids).await?;
+        let mut items: Vec<StoredSpan> = Vec::new();
         let mut sort = request.sort;
         let mut last_read = None;
-        let mut rows_to_read = wanted;
-        // Conditions on facets may select rows that the filter refuses; then the page is filled from further rows,
-        // more of them each time.
+        let mut pace = Pace::of(wanted);
+        // SQL may select rows that are refused here; then the page is filled from further rows.
         loop {
+            let rows_to_read = pace.rows();
             // One more, because the next rows begin with the last one read, unless it was deleted.
             let mut rows = self.span_rows(narrowing.clone(), request.order, sort, rows_to_read + 1).await?;
             let exhausted = rows.len() <= rows_to_read;
@@ -80,25 +81,37 @@ impl ScopedStore<'_> {
             sort = sort.starting_at(last);
             last_read = Some(last.id);
             let spans = load_spans(self, &rows).await?;
-            let read = rows.iter().zip(spans).filter_map(|(row, span)| {
-                let (prompt, completion) = (row.prompt_cost, row.completion_cost);
-                let cost = prompt.zip(completion).map(|(prompt, completion)| Cost { prompt, completion });
-                Some(StoredSpan { id: SpanRowId(row.id), span: span?, cost })
-            });
-            items.extend(read.filter(|stored| request.filter.matches(&stored.span)));
+            let (rows, spans): (Vec<_>, Vec<_>) =
+                rows.into_iter().zip(spans).filter_map(|(row, span)| Some((row, span?))).unzip();
+            pace.follow(spans.len(), spans.iter().map(Span::weight).sum());
+            items.extend(self.matching(request, rows, spans).await?);
             if exhausted || items.len() >= wanted {
                 break;
             }
-            rows_to_read = (rows_to_read * 2).min(wanted.max(MOST_ROWS));
         }
         items.truncate(wanted);
         let next = if items.len() == wanted { items.pop() } else { None };
         Ok(Page { items, next })
     }
 
+    async fn matching(
+        self,
+        request: &SpanPageRequest,
+        rows: Vec<span::Model>,
+        spans: Vec<Span>,
+    ) -> Result<Vec<StoredSpan>, StoreError> {
+        let matching = rows.into_iter().zip(spans).filter(|(_, span)| request.filter.matches(span));
+        let condition @ Some(_) = &request.condition else {
+            return Ok(matching.map(|(row, span)| stored(&row, span)).collect());
+        };
+        let (rows, spans) = matching.unzip();
+        let found = self.for_which_holds(rows, spans, condition.as_ref(), Needs::default()).await?;
+        Ok(found.into_iter().map(|(row, facts)| stored(&row, facts.span)).collect())
+    }
+
     async fn span_rows(
         self,
-        narrowing: Condition,
+        narrowing: SqlCondition,
         page_order: Order,
         sort: SpanSort,
         limit: usize,
@@ -111,26 +124,28 @@ impl ScopedStore<'_> {
         query = match sort {
             SpanSort::Id { from } => query
                 .filter(
-                    Condition::all()
+                    SqlCondition::all()
                         .add_option(from.map(|from| at_or_after(span::Column::Id, from.0, page_order))),
                 )
                 .order_by(span::Column::Id, order),
             SpanSort::StartTime { from } => query
-                .filter(Condition::all().add_option(from.map(|from| start_at_or_after(from, page_order))))
+                .filter(SqlCondition::all().add_option(from.map(|from| start_at_or_after(from, page_order))))
                 .order_by(span::Column::StartTime, order.clone())
                 .order_by(span::Column::Id, order),
         };
         Ok(query.all(&self.store.read).await?)
     }
 
-    /// What SQL can tell of the filter: never narrower than [`SpanFilter::matches`].
-    /// `with_ids` are the rows that have the ids it asks for.
-    fn narrowing(self, request: &SpanPageRequest, with_ids: Option<Vec<i64>>) -> Condition {
+    /// What SQL can tell: never narrower than [`SpanFilter::matches`] and the condition.
+    /// `with_ids` are the rows that have the ids that the filter asks for.
+    async fn narrowing(
+        self,
+        request: &SpanPageRequest,
+        with_ids: Option<Vec<i64>>,
+    ) -> Result<SqlCondition, StoreError> {
         let filter = &request.filter;
         let bytes = |id: &[u8]| Value::Bytes(Some(id.to_vec()));
-        let mut condition = Condition::all()
-            .add(span::Column::TenantId.eq(self.tenant))
-            .add(span::Column::ProjectId.eq(request.project.0));
+        let mut condition = self.narrowed(request.project, request.condition.as_ref()).await?;
         if let Some(ids) = &filter.trace_ids {
             let traces = Query::select()
                 .column(trace::Column::Id)
@@ -155,13 +170,13 @@ impl ScopedStore<'_> {
                 condition.add(span::Column::Status.is_in(statuses.iter().map(|status| status.code())));
         }
         let dialect = self.store.read.get_database_backend();
-        condition
+        Ok(condition
             .add_option(parent_condition(filter.parent))
             .add_option(filter.start.map(|start| span::Column::StartTime.gte(start.0)))
             .add_option(filter.end.map(|end| span::Column::StartTime.lt(end.0)))
             .add_option(all_of(
                 filter.attributes.iter().filter_map(|attribute| facet_condition(dialect, attribute)),
-            ))
+            )))
     }
 }
 
@@ -174,6 +189,10 @@ impl SpanSort {
             }
         }
     }
+}
+
+fn stored(row: &span::Model, span: Span) -> StoredSpan {
+    StoredSpan { id: SpanRowId(row.id), span, cost: row.cost() }
 }
 
 fn at_or_after(column: span::Column, value: i64, order: Order) -> SimpleExpr {
@@ -201,10 +220,10 @@ fn parent_condition(parent: ParentFilter) -> Option<SimpleExpr> {
     }
 }
 
-fn all_of(conditions: impl Iterator<Item = SimpleExpr>) -> Option<Condition> {
+fn all_of(conditions: impl Iterator<Item = SimpleExpr>) -> Option<SqlCondition> {
     let mut conditions = conditions.peekable();
     conditions.peek()?;
-    Some(conditions.fold(Condition::all(), Condition::add))
+    Some(conditions.fold(SqlCondition::all(), SqlCondition::add))
 }
 
 /// Of the kind, rows have what the sender's text was read as.

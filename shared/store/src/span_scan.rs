@@ -1,8 +1,9 @@
 //! Spans that a condition selects, newest first, in batches: narrow rows are selected in SQL, their spans are read from the
 //! blocks, and the condition has the last word on each.
 
-use bennu_domain::filter::{Condition, Flavour, Needs, SpanFacts, Subject};
+use bennu_domain::filter::{Condition, Needs, SpanFacts};
 use bennu_domain::ids::{ProjectId, SpanRowId};
+use bennu_domain::span::Span;
 use bennu_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
 use sea_orm::{
@@ -11,15 +12,16 @@ use sea_orm::{
 };
 
 use crate::blocks::load_spans;
-use crate::conditions::{DemandedIds, Narrowing, parent_is_missing};
+use crate::conditions::parent_is_missing;
 use crate::entities::span;
 use crate::error::StoreError;
+use crate::pace::Pace;
 use crate::store::ScopedStore;
 
-/// Rows read at once: bounds the memory, as every row brings its span.
-const MOST_ROWS: u64 = 1_024;
-/// Rows of the first batch; a caller who wants a few spans reads no more.
-const FIRST_ROWS: u64 = 64;
+/// Rows of the first batch at least; a caller who wants a few spans reads no more.
+const FIRST_ROWS: usize = 64;
+/// Rows of the first batch at most, as those who want many do not hold them all.
+const MOST_FIRST_ROWS: usize = 1_024;
 
 /// Which spans to scan.
 #[derive(Debug, Clone)]
@@ -50,7 +52,7 @@ pub struct SpanScan<'s> {
     selection: &'s SpanSelection,
     /// Start and row id of the last row read.
     last: Option<(i64, i64)>,
-    rows: u64,
+    pace: Pace,
     exhausted: bool,
     /// What there is to select from, made with the first batch.
     narrowing: Option<SqlCondition>,
@@ -59,8 +61,8 @@ pub struct SpanScan<'s> {
 impl<'s> ScopedStore<'s> {
     /// Begins a scan; `wanted` is how many spans the caller is likely to take.
     pub fn scan_spans(self, selection: &'s SpanSelection, wanted: usize) -> SpanScan<'s> {
-        let rows = u64::clamp(wanted as u64, FIRST_ROWS, MOST_ROWS);
-        SpanScan { scoped: self, selection, last: None, rows, exhausted: false, narrowing: None }
+        let pace = Pace::of(wanted.clamp(FIRST_ROWS, MOST_FIRST_ROWS));
+        SpanScan { scoped: self, selection, last: None, pace, exhausted: false, narrowing: None }
     }
 }
 
@@ -71,24 +73,15 @@ impl SpanScan<'_> {
             return Ok(None);
         }
         let rows = self.read_rows().await?;
-        self.exhausted = (rows.len() as u64) < self.rows;
+        self.exhausted = rows.len() < self.pace.rows();
         self.last = rows.last().map(|row| (row.start_time, row.id));
-        self.rows = u64::clamp(self.rows * 2, FIRST_ROWS, MOST_ROWS);
         let spans = load_spans(self.scoped, &rows).await?;
         let (rows, spans): (Vec<_>, Vec<_>) =
             rows.into_iter().zip(spans).filter_map(|(row, span)| Some((row, span?))).unzip();
-        let needs = self.selection.needs.and(self.selection.condition.as_ref().map(Condition::needs));
-        let facts = self.scoped.span_facts(&rows, spans, needs).await?;
-        let mut found = Vec::with_capacity(facts.len());
-        for (row, facts) in rows.into_iter().zip(facts) {
-            if let Some(condition) = &self.selection.condition
-                && !condition.holds(Subject::Span(&facts))?
-            {
-                continue;
-            }
-            found.push((SpanRowId(row.id), facts));
-        }
-        Ok(Some(found))
+        self.pace.follow(spans.len(), spans.iter().map(Span::weight).sum());
+        let SpanSelection { condition, needs, .. } = self.selection;
+        let found = self.scoped.for_which_holds(rows, spans, condition.as_ref(), *needs).await?;
+        Ok(Some(found.into_iter().map(|(row, facts)| (SpanRowId(row.id), facts)).collect()))
     }
 
     async fn read_rows(&mut self) -> Result<Vec<span::Model>, StoreError> {
@@ -101,37 +94,21 @@ impl SpanScan<'_> {
             .filter(SqlCondition::all().add_option(self.last.map(behind)))
             .order_by(span::Column::StartTime, sea_orm::Order::Desc)
             .order_by(span::Column::Id, sea_orm::Order::Desc)
-            .limit(self.rows);
+            .limit(self.pace.rows() as u64);
         Ok(rows.all(&self.scoped.store.read).await?)
     }
 }
 
 impl ScopedStore<'_> {
     async fn narrowing_of(self, selection: &SpanSelection) -> Result<SqlCondition, StoreError> {
-        let expr = selection.condition.as_ref().map(Condition::expr);
-        let dialect = self.store.read.get_database_backend();
-        let narrowing = Narrowing { flavour: Flavour::Span, dialect, tenant: self.tenant };
-        let demanded = expr.map(DemandedIds::of).unwrap_or_default();
-        // With ids given, their index is the way in; an expression keeps SQLite from walking the whole project.
-        let in_project = match demanded.any() {
-            true => Expr::col(span::Column::ProjectId).add(0).eq(selection.project.0),
-            false => span::Column::ProjectId.eq(selection.project.0),
-        };
-        let with_ids = match &demanded.spans {
-            Some(ids) => Some(self.span_rows_with_ids(ids).await?.into_iter().map(|(_, row)| row.0)),
-            None => None,
-        };
-        Ok(SqlCondition::all()
-            .add(span::Column::TenantId.eq(self.tenant))
-            .add(in_project)
-            .add_option(with_ids.map(|rows| span::Column::Id.is_in(rows)))
+        let narrowed = self.narrowed(selection.project, selection.condition.as_ref()).await?;
+        Ok(narrowed
             .add_option(selection.start.map(|start| span::Column::StartTime.gte(start.0)))
             .add_option(selection.end.map(|end| span::Column::StartTime.lt(end.0)))
             .add_option(selection.roots.map(|roots| match roots {
                 Roots::Strict => span::Column::ParentId.is_null(),
                 Roots::WithOrphans => parent_is_missing(),
-            }))
-            .add_option(expr.and_then(|expr| narrowing.of(expr))))
+            })))
     }
 }
 

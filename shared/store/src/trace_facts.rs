@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use bennu_domain::annotation::TargetKind;
 use bennu_domain::attributes::Attributes;
-use bennu_domain::cost::Cost;
-use bennu_domain::filter::{self, CostDetail, Needs, SpanContext, SpanFacts, TraceFacts};
+use bennu_domain::cost::CostDetail;
+use bennu_domain::filter::{self, Needs, SpanContext, SpanFacts, TraceFacts};
 use bennu_domain::ids::{SpanId, TraceId};
 use bennu_domain::kind::{SpanKind, StatusCode};
 use bennu_domain::span::{Span, TokenCounts};
@@ -22,8 +22,8 @@ use crate::span_facts::own_sums;
 use crate::store::ScopedStore;
 use crate::traces::read_trace;
 
-/// Root spans decoded at once; bounds the memory.
-const ROOTS_AT_ONCE: usize = 500;
+/// Spans decoded at once; bounds the memory.
+const SPANS_AT_ONCE: usize = 500;
 
 impl ScopedStore<'_> {
     /// The facts of some traces, in the order of their rows.
@@ -44,6 +44,10 @@ impl ScopedStore<'_> {
             let spans: Vec<i64> = spans.values().flatten().map(|row| row.id).collect();
             of_spans = self.annotation_facts(TargetKind::Span, &spans).await?;
         }
+        let mut cost_details = HashMap::new();
+        if needs.cost_details {
+            cost_details = self.cost_details_of(spans.values().flatten()).await?;
+        }
         rows.iter()
             .map(|row| {
                 let trace = read_trace(row)?;
@@ -58,13 +62,30 @@ impl ScopedStore<'_> {
                     cost: trace.cost,
                     spans: spans
                         .remove(&row.id)
-                        .map(|spans| with_context(spans, trace.trace_id, &mut of_spans))
+                        .map(|spans| with_context(spans, trace.trace_id, &mut of_spans, &mut cost_details))
                         .unwrap_or_default(),
                     root: roots.remove(&row.id),
                     annotations: annotations.remove(&row.id).unwrap_or_default(),
                 })
             })
             .collect()
+    }
+
+    /// What the spans cost by kind of token, which only their attributes tell.
+    async fn cost_details_of(
+        self,
+        rows: impl Iterator<Item = &span::Model>,
+    ) -> Result<HashMap<i64, Vec<CostDetail>>, StoreError> {
+        let prices = self.price_book().await?;
+        let of_models: Vec<span::Model> =
+            rows.filter(|row| row.kind == SpanKind::Llm.code()).cloned().collect();
+        let mut details = HashMap::with_capacity(of_models.len());
+        for some in of_models.chunks(SPANS_AT_ONCE) {
+            let spans = some.iter().zip(load_spans(self, some).await?);
+            details
+                .extend(spans.filter_map(|(row, span)| Some((row.id, prices.details(&span?, row.cost())))));
+        }
+        Ok(details)
     }
 
     /// The rows of all spans of the traces, with their full names.
@@ -96,7 +117,7 @@ impl ScopedStore<'_> {
             .await?;
         rows.dedup_by_key(|row| row.trace_row_id);
         let mut roots = HashMap::with_capacity(rows.len());
-        for some in rows.chunks(ROOTS_AT_ONCE) {
+        for some in rows.chunks(SPANS_AT_ONCE) {
             let spans = load_spans(self, some).await?;
             roots.extend(some.iter().zip(spans).filter_map(|(row, span)| Some((row.trace_row_id, span?))));
         }
@@ -109,6 +130,7 @@ fn with_context(
     rows: Vec<span::Model>,
     trace_id: TraceId,
     annotations: &mut HashMap<i64, Vec<filter::Annotation>>,
+    cost_details: &mut HashMap<i64, Vec<CostDetail>>,
 ) -> Vec<SpanFacts> {
     let tree: Vec<TreeSpan> = rows.iter().filter_map(tree_span).collect();
     let stored: HashSet<SpanId> = tree.iter().map(|span| span.id).collect();
@@ -119,15 +141,12 @@ fn with_context(
             let kind = SpanKind::from_code(row.kind).unwrap_or(SpanKind::Unknown);
             let tokens = TokenCounts { prompt: row.prompt_tokens, completion: row.completion_tokens };
             let tokens = (kind == SpanKind::Llm).then_some(tokens);
-            let cost = row.prompt_cost.zip(row.completion_cost);
-            let cost = cost.map(|(prompt, completion)| Cost { prompt, completion });
             let context = SpanContext {
                 tokens,
                 cumulative,
                 parent_is_stored: place.parent.is_some_and(|parent| stored.contains(&parent)),
-                cost: cost.unwrap_or_default(),
-                // Rows do not tell whether a span without a price names a model.
-                cost_details: if cost.is_some() { CostDetail::of(tokens, cost) } else { Vec::new() },
+                cost: row.cost().unwrap_or_default(),
+                cost_details: cost_details.remove(&row.id).unwrap_or_default(),
                 annotations: annotations.remove(&row.id).unwrap_or_default(),
                 ..SpanContext::default()
             };

@@ -15,7 +15,6 @@ use bennu_domain::filter::SpanFacts;
 use bennu_domain::project::ProjectName;
 use bennu_kit::http::{ApiError, JsonBody, QueryString};
 use bennu_store::{Roots, ScopedStore, SpanSelection};
-use serde_json::Value;
 
 use self::body::QuerySpansRequestBody;
 use self::frame::Frame;
@@ -126,8 +125,7 @@ async fn collect(
     {
         for (_, facts) in found.into_iter().filter(|(_, facts)| query.takes(facts)).take(limit - spans.len())
         {
-            let weight = facts.span.attributes.values().map(weight).sum();
-            let left = room.checked_sub(weight);
+            let left = room.checked_sub(facts.span.weight());
             *room = left.ok_or_else(|| {
                 let most = LARGEST_ANSWER >> 20;
                 let message =
@@ -138,19 +136,6 @@ async fn collect(
         }
     }
     Ok(spans)
-}
-
-/// About the bytes that a value takes in an answer.
-fn weight(value: &Value) -> usize {
-    /// A number, or the punctuation around anything.
-    const LEAST: usize = 8;
-    LEAST
-        + match value {
-            Value::String(text) => text.len(),
-            Value::Array(items) => items.iter().map(weight).sum(),
-            Value::Object(members) => members.iter().map(|(key, value)| key.len() + weight(value)).sum(),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
 }
 
 /// Only this exact value asks for JSON: older clients send others and read Arrow.

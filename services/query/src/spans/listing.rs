@@ -11,7 +11,7 @@ use bennu_store::{SpanPageRequest, SpanSort, StoredSpan};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::parameters::FilterParameters;
+use super::parameters::{FilterParameters, KindParameter};
 use crate::caller::Caller;
 use crate::identifiers::find_project;
 use crate::responses::{PageBody, invalid_cursor, store_failed};
@@ -95,15 +95,7 @@ enum Sort {
         ("limit" = Option<u32>, Query, description = "1 to 1000, 100 if not given"),
         ("sort" = Option<String>, Query, description = "`id` (arrival) or `start_time`"),
         ("order" = Option<String>, Query, description = "`desc` or `asc`"),
-        ("start_time" = Option<String>, Query, description = "Spans that start at or after it"),
-        ("end_time" = Option<String>, Query, description = "Spans that start before it"),
-        ("trace_id" = Option<Vec<String>>, Query),
-        ("span_id" = Option<Vec<String>>, Query),
-        ("parent_id" = Option<String>, Query, description = "A span id, or `null` for spans without a parent"),
-        ("name" = Option<Vec<String>>, Query),
-        ("span_kind" = Option<Vec<String>>, Query),
-        ("status_code" = Option<Vec<String>>, Query),
-        ("attribute" = Option<Vec<String>>, Query, description = "`key:value`; the value is read as JSON if it can be"),
+        FilterParameters, KindParameter,
     ),
     responses(
         (status = 200, body = PageBody<SpanBody>),
@@ -121,11 +113,11 @@ pub async fn list_spans(
     let sort = query.choice("sort", &[("id", Sort::Id), ("start_time", Sort::StartTime)]).unwrap_or(Sort::Id);
     let order =
         query.choice("order", &[("asc", Order::Ascending), ("desc", Order::Descending)]).unwrap_or_default();
-    let filter = FilterParameters::read_with_kinds(&mut query);
+    let (filter, kind) = (FilterParameters::read(&mut query), KindParameter::read(&mut query));
     query.finish()?;
     let project = find_project(caller.store(), &project).await?.id;
-    let request =
-        SpanPageRequest { project, filter: filter.filter()?, sort: position(sort, cursor)?, order, limit };
+    let (filter, position) = (filter.filter(&kind)?, position(sort, cursor)?);
+    let request = SpanPageRequest { project, filter, condition: None, sort: position, order, limit };
     let page = caller.store().span_page(&request).await.map_err(store_failed)?;
     let next_cursor = page.next.map(|next| match sort {
         Sort::Id => next.id.global_id(),

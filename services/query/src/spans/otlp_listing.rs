@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::parameters::FilterParameters;
+use super::parameters::{FilterParameters, KindParameter};
 use crate::caller::Caller;
 use crate::identifiers::find_project;
 use crate::responses::{PageBody, invalid_cursor, store_failed};
@@ -109,14 +109,7 @@ fn status(code: StatusCode, message: String) -> OtlpStatusBody {
         ("project_identifier" = String, Path, description = "GlobalId or name"),
         ("cursor" = Option<String>, Query, description = "Where the page begins, from `next_cursor`"),
         ("limit" = Option<u32>, Query, description = "1 to 1000, 100 if not given"),
-        ("start_time" = Option<String>, Query, description = "Spans that start at or after it"),
-        ("end_time" = Option<String>, Query, description = "Spans that start before it"),
-        ("trace_id" = Option<Vec<String>>, Query),
-        ("span_id" = Option<Vec<String>>, Query),
-        ("parent_id" = Option<String>, Query, description = "A span id, or `null` for spans without a parent"),
-        ("name" = Option<Vec<String>>, Query),
-        ("status_code" = Option<Vec<String>>, Query),
-        ("attribute" = Option<Vec<String>>, Query, description = "`key:value`; the value is read as JSON if it can be"),
+        FilterParameters,
     ),
     responses(
         (status = 200, body = PageBody<OtlpSpanBody>),
@@ -137,8 +130,8 @@ pub async fn list_otlp_spans(
     let read_cursor =
         |cursor: String| SpanRowId::from_global_id(&cursor).ok_or_else(|| invalid_cursor(&cursor));
     let sort = SpanSort::Id { from: cursor.map(read_cursor).transpose()? };
-    let request =
-        SpanPageRequest { project, filter: filter.filter()?, sort, order: Order::Descending, limit };
+    let filter = filter.filter(&KindParameter::default())?;
+    let request = SpanPageRequest { project, filter, condition: None, sort, order: Order::Descending, limit };
     let page = caller.store().span_page(&request).await.map_err(store_failed)?;
     let data = page.items.into_iter().map(|stored| OtlpSpanBody::from(stored.span)).collect();
     Ok(web::Json(PageBody { data, next_cursor: page.next.map(|next| next.id.global_id()) }))

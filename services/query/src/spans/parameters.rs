@@ -5,55 +5,76 @@ use bennu_domain::kind::{SpanKind, StatusCode};
 use bennu_domain::span_filter::{AttributeMatch, ParentFilter, SpanFilter};
 use bennu_domain::time::Timestamp;
 use bennu_kit::http::{ApiError, QueryString};
+use utoipa::IntoParams;
 
 /// A filter as it stands in the URL; times are read, the rest is text.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct FilterParameters {
-    trace_ids: Vec<String>,
-    span_ids: Vec<String>,
-    names: Vec<String>,
-    kinds: Vec<String>,
-    statuses: Vec<String>,
-    parent: Option<String>,
-    attributes: Vec<String>,
-    start: Option<Timestamp>,
-    end: Option<Timestamp>,
+    /// Spans that start at or after it
+    #[param(value_type = Option<String>)]
+    start_time: Option<Timestamp>,
+    /// Spans that start before it
+    #[param(value_type = Option<String>)]
+    end_time: Option<Timestamp>,
+    #[param(value_type = Option<Vec<String>>)]
+    trace_id: Vec<String>,
+    #[param(value_type = Option<Vec<String>>)]
+    span_id: Vec<String>,
+    /// A span id, or `null` for spans without a parent
+    parent_id: Option<String>,
+    #[param(value_type = Option<Vec<String>>)]
+    name: Vec<String>,
+    #[param(value_type = Option<Vec<String>>)]
+    status_code: Vec<String>,
+    /// `key:value`; the value is read as JSON if it can be
+    #[param(value_type = Option<Vec<String>>)]
+    attribute: Vec<String>,
+}
+
+/// Beside the others, but in the list in OTLP form, which does not know it.
+#[derive(Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct KindParameter {
+    #[param(value_type = Option<Vec<String>>)]
+    span_kind: Vec<String>,
+}
+
+impl KindParameter {
+    pub fn read(query: &mut QueryString) -> Self {
+        Self { span_kind: query.texts("span_kind") }
+    }
 }
 
 impl FilterParameters {
-    /// The parameters of the list in OTLP form, which does not know `span_kind`.
     pub fn read(query: &mut QueryString) -> Self {
         Self {
-            trace_ids: query.texts("trace_id"),
-            span_ids: query.texts("span_id"),
-            names: query.texts("name"),
-            kinds: Vec::new(),
-            statuses: query.texts("status_code"),
-            parent: query.text("parent_id"),
-            attributes: query.texts("attribute"),
-            start: query.date_time("start_time").map(Timestamp),
-            end: query.date_time("end_time").map(Timestamp),
+            start_time: query.date_time("start_time").map(Timestamp),
+            end_time: query.date_time("end_time").map(Timestamp),
+            trace_id: query.texts("trace_id"),
+            span_id: query.texts("span_id"),
+            parent_id: query.text("parent_id"),
+            name: query.texts("name"),
+            status_code: query.texts("status_code"),
+            attribute: query.texts("attribute"),
         }
     }
 
-    pub fn read_with_kinds(query: &mut QueryString) -> Self {
-        Self { kinds: query.texts("span_kind"), ..Self::read(query) }
-    }
-
     /// Ids may be any text, as those of JSON spans are; unknown kinds and codes are errors.
-    pub fn filter(self) -> Result<SpanFilter, ApiError> {
+    pub fn filter(self, kind: &KindParameter) -> Result<SpanFilter, ApiError> {
         let parse_attribute = |text: &String| {
             AttributeMatch::parse(text).map_err(|error| ApiError::Unprocessable(error.to_string()))
         };
         Ok(SpanFilter {
-            trace_ids: given(&self.trace_ids, TraceId::meant_by),
-            span_ids: given(&self.span_ids, SpanId::meant_by),
-            names: (!self.names.is_empty()).then_some(self.names),
-            kinds: codes("span_kind", &self.kinds, SpanKind::parse)?,
-            statuses: codes("status_code", &self.statuses, StatusCode::parse)?,
-            parent: parent(self.parent.as_deref()),
-            attributes: self.attributes.iter().map(parse_attribute).collect::<Result<_, _>>()?,
-            start: self.start,
-            end: self.end,
+            trace_ids: given(&self.trace_id, TraceId::meant_by),
+            span_ids: given(&self.span_id, SpanId::meant_by),
+            names: (!self.name.is_empty()).then_some(self.name),
+            kinds: codes("span_kind", &kind.span_kind, SpanKind::parse)?,
+            statuses: codes("status_code", &self.status_code, StatusCode::parse)?,
+            parent: parent(self.parent_id.as_deref()),
+            attributes: self.attribute.iter().map(parse_attribute).collect::<Result<_, _>>()?,
+            start: self.start_time,
+            end: self.end_time,
         })
     }
 }

@@ -46,7 +46,7 @@ impl PriceBook {
         self.overrides.iter().find(|entry| entry.applies_to(&model, provider))
     }
 
-    fn prices(&self, model: &str, provider: Option<&str>) -> Option<&ModelPrices> {
+    pub(super) fn prices(&self, model: &str, provider: Option<&str>) -> Option<&ModelPrices> {
         match self.overriding(model, provider) {
             Some(entry) => Some(&entry.prices),
             None => ListPrices::built_in().find(model, provider).map(|entry| &entry.prices),
@@ -166,5 +166,43 @@ mod tests {
             completion_audio: 3,
         };
         assert_eq!(TokenUsage::of(&span("LLM", attributes)), Some(expected));
+    }
+
+    #[test]
+    fn kinds_of_tokens_are_told_as_long_as_their_sum_is_what_was_stored() {
+        let book = |cache_read| {
+            let mut price = entry("m", None, 2.0);
+            price.prices.base.cache_read = Price::per_million(cache_read);
+            price.prices.base.completion = Price::per_million(8.0);
+            PriceBook::new(vec![price])
+        };
+        let span = span(
+            "LLM",
+            json!({
+                "llm.model_name": "m", "llm.token_count.prompt": 1_000, "llm.token_count.completion": 500,
+                "llm.token_count.prompt_details.cache_read": 400
+            }),
+        );
+        let stored = book(0.5).cost(&span);
+        assert_eq!(stored, Some(Cost { prompt: 1_400_000, completion: 4_000_000 }));
+        let told = |book: &PriceBook, stored| -> Vec<(&str, bool, i64, Option<f64>)> {
+            let details = book.details(&span, stored).into_iter();
+            let rounded = |cost: f64| (cost * 1e9).round() / 1e9;
+            details
+                .map(|kind| (kind.token_type, kind.is_prompt, kind.tokens, kind.cost.map(rounded)))
+                .collect()
+        };
+        assert_eq!(
+            told(&book(0.5), stored),
+            [
+                ("cache_read", true, 400, Some(0.0002)),
+                ("input", true, 600, Some(0.0012)),
+                ("output", false, 500, Some(0.004))
+            ]
+        );
+        let later = told(&book(1.0), stored);
+        assert_eq!(later.iter().map(|kind| kind.3).collect::<Vec<_>>(), [None, None, Some(0.004)]);
+        let unpriced = told(&book(0.5), None);
+        assert_eq!(unpriced.iter().map(|kind| kind.3).collect::<Vec<_>>(), [None, None, None]);
     }
 }

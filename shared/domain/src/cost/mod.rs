@@ -6,12 +6,14 @@
 //! Which price applies is said in [`PriceBook`] and [`ListPrices`].
 
 mod book;
+mod detail;
 mod list;
 mod name_pattern;
 mod prices;
 mod usage;
 
 pub use book::{Override, PriceBook};
+pub use detail::CostDetail;
 pub use list::{ListPrice, ListPrices};
 pub use name_pattern::NamePattern;
 pub use prices::{Cost, ModelPrices, Price, TokenPrices};

@@ -87,34 +87,54 @@ pub struct ModelPrices {
 }
 
 impl ModelPrices {
-    /// What these tokens cost. Details are part of the prompt or the completion; the rest of it has the plain price.
+    /// What these tokens cost.
     pub fn cost(&self, usage: &TokenUsage) -> Cost {
+        let kinds = self.by_kind(usage);
+        let side = |is_prompt| {
+            let side = kinds.iter().filter(|kind| kind.is_prompt == is_prompt);
+            to_billionths(side.map(|kind| kind.price.of(kind.tokens)).sum())
+        };
+        Cost { prompt: side(true), completion: side(false) }
+    }
+
+    /// The tokens of each kind with their price. Details are part of the prompt or the completion; the rest of it, which is
+    /// the last of its side, has the plain price.
+    pub(super) fn by_kind(&self, usage: &TokenUsage) -> [PricedTokens; 7] {
         let tier = self.above.iter().rev().find(|(tokens, _)| usage.prompt > *tokens);
         let prices = tier.map_or(self.base, |(_, prices)| prices.or(self.base));
-        let part = |plain: Option<Price>, total: i64, details: &[(Option<Price>, i64)]| {
-            let plain = plain.unwrap_or_default();
-            let detailed: i64 =
-                details.iter().map(|(_, tokens)| (*tokens).max(0)).fold(0, i64::saturating_add);
-            let priced: i128 = details.iter().map(|(price, tokens)| price.unwrap_or(plain).of(*tokens)).sum();
-            to_billionths(priced + plain.of(total.saturating_sub(detailed)))
+        let (prompt, completion) = (prices.prompt.unwrap_or_default(), prices.completion.unwrap_or_default());
+        let priced = |kind, is_prompt, tokens: i64, price: Option<Price>| PricedTokens {
+            kind,
+            is_prompt,
+            tokens: tokens.max(0),
+            price: price.unwrap_or(if is_prompt { prompt } else { completion }),
         };
-        Cost {
-            prompt: part(
-                prices.prompt,
-                usage.prompt,
-                &[
-                    (prices.cache_read, usage.cache_read),
-                    (prices.cache_write, usage.cache_write),
-                    (prices.prompt_audio, usage.prompt_audio),
-                ],
-            ),
-            completion: part(
-                prices.completion,
-                usage.completion,
-                &[(prices.reasoning, usage.reasoning), (prices.completion_audio, usage.completion_audio)],
-            ),
-        }
+        let details = [
+            priced("cache_read", true, usage.cache_read, prices.cache_read),
+            priced("cache_write", true, usage.cache_write, prices.cache_write),
+            priced("audio", true, usage.prompt_audio, prices.prompt_audio),
+            priced("reasoning", false, usage.reasoning, prices.reasoning),
+            priced("audio", false, usage.completion_audio, prices.completion_audio),
+        ];
+        let rest = |is_prompt, total: i64| {
+            let side = details.iter().filter(|detail| detail.is_prompt == is_prompt);
+            total.saturating_sub(side.map(|detail| detail.tokens).fold(0, i64::saturating_add))
+        };
+        let [read, write, heard, thought, spoken] = details;
+        let input = priced("input", true, rest(true, usage.prompt), None);
+        let output = priced("output", false, rest(false, usage.completion), None);
+        [read, write, heard, input, thought, spoken, output]
     }
+}
+
+/// Tokens of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PricedTokens {
+    pub kind: &'static str,
+    pub is_prompt: bool,
+    /// Not negative.
+    pub tokens: i64,
+    pub price: Price,
 }
 
 /// Within this no trace has spans enough for its sums to leave 64 bits: about 1,100 dollars for one span.

@@ -1,6 +1,6 @@
 //! What a condition is evaluated on. The store fills in what [`super::Needs`] asks for and leaves the rest empty.
 
-use crate::cost::Cost;
+use crate::cost::{Cost, CostDetail};
 use crate::ids::TraceId;
 use crate::span::{Span, TokenCounts};
 use crate::time::Timestamp;
@@ -31,17 +31,6 @@ pub struct SpanContext {
 pub struct Cumulative {
     pub tokens: TokenCounts,
     pub errors: i64,
-}
-
-/// What tokens of one type cost, in dollars. Unknown prices are `None`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CostDetail {
-    /// Such as `input`, `output` or `cache_read`.
-    pub token_type: String,
-    pub is_prompt: bool,
-    pub tokens: Option<f64>,
-    pub cost: Option<f64>,
-    pub cost_per_token: Option<f64>,
 }
 
 /// An annotation of a span, trace or session.
@@ -81,31 +70,6 @@ pub struct SessionFacts {
     pub end: Timestamp,
     pub traces: Vec<TraceFacts>,
     pub annotations: Vec<Annotation>,
-}
-
-impl CostDetail {
-    /// What the prompt and the completion of a span cost, as far as there are tokens.
-    pub fn of(tokens: Option<TokenCounts>, cost: Option<Cost>) -> Vec<Self> {
-        let TokenCounts { prompt, completion } = tokens.unwrap_or_default();
-        let parts = [
-            ("input", prompt, cost.map(|cost| cost.prompt)),
-            ("output", completion, cost.map(|cost| cost.completion)),
-        ];
-        let used = parts.into_iter().filter(|(_, tokens, _)| *tokens > 0);
-        used.map(|(token_type, tokens, billionths)| {
-            #[expect(clippy::cast_precision_loss, reason = "the store bounds token counts to 40 bits")]
-            let tokens = tokens as f64;
-            let cost = billionths.map(dollars);
-            Self {
-                token_type: token_type.to_owned(),
-                is_prompt: token_type == "input",
-                tokens: Some(tokens),
-                cost,
-                cost_per_token: cost.map(|cost| cost / tokens),
-            }
-        })
-        .collect()
-    }
 }
 
 /// From billionths of a dollar.

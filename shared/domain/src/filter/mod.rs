@@ -29,7 +29,7 @@ mod value;
 
 pub use error::ConditionError;
 pub use evaluate::TooCostly;
-pub use facts::{Annotation, CostDetail, Cumulative, SessionFacts, SpanContext, SpanFacts, TraceFacts};
+pub use facts::{Annotation, Cumulative, SessionFacts, SpanContext, SpanFacts, TraceFacts};
 pub use names::{AnnotationTarget, Collection, Field, Flavour, Record, Type};
 pub use needs::Needs;
 pub use number::Number;

@@ -15,7 +15,8 @@ pub struct Needs {
     pub cumulative: bool,
     /// Whether parents are stored.
     pub parents: bool,
-    pub costs: bool,
+    /// What spans cost by kind of token.
+    pub cost_details: bool,
     pub span_annotations: bool,
     pub trace_annotations: bool,
     pub session_annotations: bool,
@@ -31,7 +32,7 @@ impl Needs {
             attributes: self.attributes || other.attributes,
             cumulative: self.cumulative || other.cumulative,
             parents: self.parents || other.parents,
-            costs: self.costs || other.costs,
+            cost_details: self.cost_details || other.cost_details,
             span_annotations: self.span_annotations || other.span_annotations,
             trace_annotations: self.trace_annotations || other.trace_annotations,
             session_annotations: self.session_annotations || other.session_annotations,
@@ -93,7 +94,6 @@ impl Needs {
             | Field::CumulativeCompletionTokens
             | Field::CumulativeTotalTokens
             | Field::CumulativeErrors => self.cumulative = true,
-            Field::PromptCost | Field::CompletionCost | Field::TotalCost => self.costs = true,
             Field::Input
             | Field::Output
             | Field::UserId
@@ -112,7 +112,7 @@ impl Needs {
             Collection::SpanAnnotations => (self.spans, self.span_annotations) = (true, true),
             Collection::TraceAnnotations => self.trace_annotations = true,
             Collection::SessionAnnotations => self.session_annotations = true,
-            Collection::CostDetails => (self.spans, self.costs) = (true, true),
+            Collection::CostDetails => (self.spans, self.cost_details) = (true, true),
         }
         reduction.conditions.iter().for_each(|condition| self.add(condition));
         self.add(&reduction.value);

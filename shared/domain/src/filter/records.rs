@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::facts::{Annotation, CostDetail, SessionFacts, SpanFacts, TraceFacts, dollars};
+use super::facts::{Annotation, SessionFacts, SpanFacts, TraceFacts, dollars};
 use super::names::{Collection, Field};
 use super::value::Value;
-use crate::cost::Cost;
+use crate::cost::{Cost, CostDetail};
 use crate::kind::SpanKind;
 use crate::span::{Span, TokenCounts, lookup};
 use crate::time::Timestamp;
@@ -31,9 +31,9 @@ impl<'a> Element<'a> {
             Self::Session(session) => session_field(session, field),
             Self::Annotation(annotation) => annotation_field(annotation, field),
             Self::CostDetail(detail) => match field {
-                Field::TokenType => Value::text(Some(&detail.token_type)),
+                Field::TokenType => Value::text(Some(detail.token_type)),
                 Field::IsPrompt => Value::Boolean(detail.is_prompt),
-                Field::Tokens => detail.tokens.map_or(Value::Null, Value::float),
+                Field::Tokens => Value::int(detail.tokens),
                 Field::Cost => detail.cost.map_or(Value::Null, Value::float),
                 Field::CostPerToken => detail.cost_per_token.map_or(Value::Null, Value::float),
                 _ => Value::Null,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::attributes::Attributes;
-use crate::cost::Cost;
+use crate::cost::{Cost, CostDetail};
 use crate::ids::{SpanId, TraceId};
 use crate::kind::{SpanKind, StatusCode};
 use crate::span::{Span, TokenCounts};
@@ -44,12 +44,12 @@ fn chat() -> SpanFacts {
     );
     facts.span.parent_id = SpanId::from_bytes(&[9; 8]).ok();
     let tokens = TokenCounts { prompt: 10, completion: 5 };
-    let detail = |token_type: &str, tokens: f64, cost: f64| CostDetail {
-        token_type: token_type.to_owned(),
+    let detail = |token_type, tokens: i32, cost: f64| CostDetail {
+        token_type,
         is_prompt: token_type == "input",
-        tokens: Some(tokens),
+        tokens: tokens.into(),
         cost: Some(cost),
-        cost_per_token: Some(cost / tokens),
+        cost_per_token: Some(cost / f64::from(tokens)),
     };
     let annotation = |name: &str, score: f64, label: &str| Annotation {
         name: name.to_owned(),
@@ -62,7 +62,7 @@ fn chat() -> SpanFacts {
         cumulative: Cumulative { tokens, errors: 1 },
         parent_is_stored: true,
         cost: Cost { prompt: 500_000_000, completion: 250_000_000 },
-        cost_details: vec![detail("input", 10.0, 0.5), detail("output", 5.0, 0.25)],
+        cost_details: vec![detail("input", 10, 0.5), detail("output", 5, 0.25)],
         annotations: vec![
             annotation("q", 0.9, "good"),
             annotation("q", 0.1, "bad"),
@@ -344,7 +344,9 @@ fn conditions_say_what_they_need() {
     assert_eq!(needs("llm.model_name == 'x'"), Needs { attributes: true, ..Needs::default() });
     assert_eq!(needs("evals['x']"), Needs { span_annotations: true, ..Needs::default() });
     let all = needs("total_cost > 1 or parent_span is None or cumulative_token_count.total > 1");
-    assert_eq!(all, Needs { costs: true, parents: true, cumulative: true, ..Needs::default() });
+    assert_eq!(all, Needs { parents: true, cumulative: true, ..Needs::default() });
+    let details = needs("any(d.cost > 1 for d in cost_details)");
+    assert_eq!(details, Needs { spans: true, cost_details: true, ..Needs::default() });
 }
 
 #[test]

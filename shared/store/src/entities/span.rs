@@ -1,5 +1,6 @@
 //! Table `spans`, without the facets, which only conditions read.
 
+use bennu_domain::cost::Cost;
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -27,6 +28,14 @@ pub struct Model {
     pub unfinished: bool,
     pub prompt_cost: Option<i64>,
     pub completion_cost: Option<i64>,
+}
+
+impl Model {
+    /// `None` where no price was known when the span arrived.
+    pub fn cost(&self) -> Option<Cost> {
+        let cost = self.prompt_cost.zip(self.completion_cost);
+        cost.map(|(prompt, completion)| Cost { prompt, completion })
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

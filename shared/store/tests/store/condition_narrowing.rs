@@ -1,16 +1,20 @@
-//! SQL only narrows conditions: a scan finds exactly the spans for which the condition itself holds.
+//! SQL only narrows conditions: scans and pages hold exactly the spans for which the condition itself holds.
 
 use bennu_domain::facets::FACET_STRING_BYTES;
 use bennu_domain::filter::{Condition, Flavour, Needs, Subject};
 use bennu_domain::kind::{SpanKind, StatusCode};
-use bennu_store::{Roots, ScopedStore, SpanSelection};
+use bennu_domain::span::Span;
+use bennu_domain::span_filter::SpanFilter;
+use bennu_store::{Roots, ScopedStore, SpanPageRequest, SpanSelection};
 use bennu_testkit::otlp::{SpanBuilder, request, span};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use crate::support::{TestStore, for_all, on_both_engines, prepared, span_id, trace_id};
+use crate::support::{
+    TestStore, for_all, on_both_engines, prepared, span_id, span_list, trace_id, walk_spans,
+};
 
 on_both_engines!(
     scans_find_exactly_the_spans_for_which_the_condition_holds,
@@ -139,11 +143,21 @@ fn condition() -> impl Strategy<Value = String> {
     })
 }
 
+/// Names spans by their ids, which are small numbers here.
+fn last_bytes<'s>(spans: impl Iterator<Item = &'s Span>) -> Vec<u8> {
+    spans.filter_map(|span| span.span_id.as_bytes().last().copied()).collect()
+}
+
+fn sorted(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.sort_unstable();
+    bytes
+}
+
 async fn scanned(data: ScopedStore<'_>, selection: &SpanSelection) -> Vec<u8> {
     let mut found = Vec::new();
     let mut scan = data.scan_spans(selection, 1);
     while let Some(batch) = scan.next().await.unwrap() {
-        found.extend(batch.iter().filter_map(|(_, facts)| facts.span.span_id.as_bytes().last().copied()));
+        found.extend(last_bytes(batch.iter().map(|(_, facts)| &facts.span)));
     }
     found
 }
@@ -174,8 +188,11 @@ async fn scans_find_exactly_the_spans_for_which_the_condition_holds(db: TestStor
         for text in conditions {
             let Ok(condition) = Condition::parse(Flavour::Span, &text) else { continue };
             let holding = all.iter().filter(|facts| condition.holds(Subject::Span(facts)).unwrap());
-            let expected: Vec<u8> =
-                holding.filter_map(|facts| facts.span.span_id.as_bytes().last().copied()).collect();
+            let expected = last_bytes(holding.map(|facts| &facts.span));
+            let list = span_list(selection.project, SpanFilter::default());
+            let list = SpanPageRequest { condition: Some(condition.clone()), limit: 3, ..list };
+            let paged = last_bytes(walk_spans(data, list).await.iter().map(|stored| &stored.span));
+            assert_eq!(paged, sorted(expected.clone()), "{text}");
             selection.condition = Some(condition);
             assert_eq!(scanned(data, &selection).await, expected, "{text}");
         }

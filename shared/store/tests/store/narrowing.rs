@@ -160,7 +160,14 @@ async fn pages_hold_exactly_the_spans_that_the_filter_matches(db: TestStore) {
             for (sort, spans) in lists {
                 let mut expected: Vec<&Span> = spans.iter().filter(|span| filter.matches(span)).collect();
                 for order in [Order::Ascending, Order::Descending] {
-                    let page = SpanPageRequest { project, filter: filter.clone(), sort, order, limit };
+                    let page = SpanPageRequest {
+                        project,
+                        filter: filter.clone(),
+                        condition: None,
+                        sort,
+                        order,
+                        limit,
+                    };
                     let found = walk_spans(data, page).await;
                     let found: Vec<&Span> = found.iter().map(|stored| &stored.span).collect();
                     assert_eq!(found, expected, "{filter:?} {sort:?} {order:?}");

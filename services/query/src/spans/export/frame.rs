@@ -10,10 +10,10 @@ use bennu_domain::cost::{Cost, TokenUsage};
 use bennu_domain::global_id::Node as _;
 use bennu_domain::span::lookup;
 use bennu_domain::time::Timestamp;
-use bennu_store::StoredSpan;
 use serde_json::{Value, json};
 
 use super::super::listing::KIND_ATTRIBUTE;
+use super::Exported;
 
 /// Columns of long texts.
 pub(super) const TEXT_COLUMNS: [&str; 6] = ["id", "trace_id", "span_id", "parent_id", "attributes", "events"];
@@ -24,42 +24,45 @@ pub(super) const REPEATED_COLUMNS: [&str; 8] =
 
 /// Cells of one column for some spans, and the type that they have.
 enum Column {
-    Text(fn(&StoredSpan) -> Option<String>),
-    Whole(fn(&StoredSpan) -> Option<i64>),
-    Number(fn(&StoredSpan) -> Option<f64>),
-    Time(fn(&StoredSpan) -> Timestamp),
+    Text(fn(&Exported) -> Option<String>),
+    Whole(fn(&Exported) -> Option<i64>),
+    Number(fn(&Exported) -> Option<f64>),
+    Time(fn(&Exported) -> Timestamp),
 }
 
 /// All columns, in order. Amounts are US dollars; times have microseconds, in UTC.
-const COLUMNS: [(&str, Column); 26] = [
-    ("id", Column::Text(|stored| Some(stored.id.global_id()))),
-    ("trace_id", Column::Text(|stored| Some(stored.span.trace_id_text()))),
-    ("span_id", Column::Text(|stored| Some(stored.span.span_id_text()))),
-    ("parent_id", Column::Text(|stored| stored.span.parent_id_text())),
-    ("name", Column::Text(|stored| Some(stored.span.name.clone()))),
-    ("span_kind", Column::Text(|stored| Some(stored.span.kind_text().to_owned()))),
-    ("start_time", Column::Time(|stored| stored.span.start)),
-    ("end_time", Column::Time(|stored| stored.span.end)),
+const COLUMNS: [(&str, Column); 29] = [
+    ("id", Column::Text(|span| Some(span.stored.id.global_id()))),
+    ("trace_id", Column::Text(|span| Some(span.stored.span.trace_id_text()))),
+    ("span_id", Column::Text(|span| Some(span.stored.span.span_id_text()))),
+    ("parent_id", Column::Text(|span| span.stored.span.parent_id_text())),
+    ("name", Column::Text(|span| Some(span.stored.span.name.clone()))),
+    ("span_kind", Column::Text(|span| Some(span.stored.span.kind_text().to_owned()))),
+    ("start_time", Column::Time(|span| span.stored.span.start)),
+    ("end_time", Column::Time(|span| span.stored.span.end)),
     ("latency_ms", Column::Number(latency_ms)),
-    ("status_code", Column::Text(|stored| Some(stored.span.status.as_str().to_owned()))),
-    ("status_message", Column::Text(|stored| Some(stored.span.status_message.clone()))),
-    ("session_id", Column::Text(|stored| stored.span.session_id())),
-    ("user_id", Column::Text(|stored| text(stored, &["user", "id"]))),
-    ("model_name", Column::Text(|stored| text(stored, &["llm", "model_name"]))),
-    ("provider", Column::Text(|stored| text(stored, &["llm", "provider"]))),
-    ("prompt_tokens", Column::Whole(|stored| tokens(stored, |usage| usage.prompt))),
-    ("completion_tokens", Column::Whole(|stored| tokens(stored, |usage| usage.completion))),
+    ("status_code", Column::Text(|span| Some(span.stored.span.status.as_str().to_owned()))),
+    ("status_message", Column::Text(|span| Some(span.stored.span.status_message.clone()))),
+    ("session_id", Column::Text(|span| span.stored.span.session_id())),
+    ("user_id", Column::Text(|span| text(span, &["user", "id"]))),
+    ("model_name", Column::Text(|span| text(span, &["llm", "model_name"]))),
+    ("provider", Column::Text(|span| text(span, &["llm", "provider"]))),
+    ("prompt_tokens", Column::Whole(|span| tokens(span, |usage| usage.prompt))),
+    ("completion_tokens", Column::Whole(|span| tokens(span, |usage| usage.completion))),
     (
         "total_tokens",
-        Column::Whole(|stored| tokens(stored, |usage| usage.prompt.saturating_add(usage.completion))),
+        Column::Whole(|span| tokens(span, |usage| usage.prompt.saturating_add(usage.completion))),
     ),
-    ("cache_read_tokens", Column::Whole(|stored| tokens(stored, |usage| usage.cache_read))),
-    ("cache_write_tokens", Column::Whole(|stored| tokens(stored, |usage| usage.cache_write))),
-    ("reasoning_tokens", Column::Whole(|stored| tokens(stored, |usage| usage.reasoning))),
-    ("prompt_cost", Column::Number(|stored| stored.cost.map(|cost| Cost::dollars(cost.prompt)))),
-    ("completion_cost", Column::Number(|stored| stored.cost.map(|cost| Cost::dollars(cost.completion)))),
-    ("total_cost", Column::Number(|stored| stored.cost.map(|cost| Cost::dollars(cost.total())))),
-    ("attributes", Column::Text(|stored| Some(attributes(&stored.span.attributes)))),
+    ("cache_read_tokens", Column::Whole(|span| tokens(span, |usage| usage.cache_read))),
+    ("cache_write_tokens", Column::Whole(|span| tokens(span, |usage| usage.cache_write))),
+    ("reasoning_tokens", Column::Whole(|span| tokens(span, |usage| usage.reasoning))),
+    ("prompt_cost", Column::Number(|span| span.stored.cost.map(|cost| Cost::dollars(cost.prompt)))),
+    ("completion_cost", Column::Number(|span| span.stored.cost.map(|cost| Cost::dollars(cost.completion)))),
+    ("total_cost", Column::Number(|span| span.stored.cost.map(|cost| Cost::dollars(cost.total())))),
+    ("cache_read_cost", Column::Number(|span| detail(span, "cache_read"))),
+    ("cache_write_cost", Column::Number(|span| detail(span, "cache_write"))),
+    ("reasoning_cost", Column::Number(|span| detail(span, "reasoning"))),
+    ("attributes", Column::Text(|span| Some(attributes(&span.stored.span.attributes)))),
     ("events", Column::Text(events)),
 ];
 
@@ -68,7 +71,7 @@ pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(COLUMNS.iter().map(field).collect::<Vec<_>>()))
 }
 
-pub(super) fn batch(spans: &[StoredSpan]) -> Result<RecordBatch, ArrowError> {
+pub(super) fn batch(spans: &[Exported]) -> Result<RecordBatch, ArrowError> {
     let columns = COLUMNS.iter().map(|(_, column)| column.cells(spans)).collect();
     RecordBatch::try_new(schema(), columns)
 }
@@ -83,7 +86,7 @@ impl Column {
         }
     }
 
-    fn cells(&self, spans: &[StoredSpan]) -> ArrayRef {
+    fn cells(&self, spans: &[Exported]) -> ArrayRef {
         match self {
             Self::Text(cell) => {
                 let mut cells = StringBuilder::new();
@@ -113,21 +116,25 @@ const UTC: &str = "UTC";
 
 /// Of a span that has ended.
 #[allow(clippy::cast_precision_loss)] // microseconds fit a double for 285 years
-fn latency_ms(stored: &StoredSpan) -> Option<f64> {
-    let span = &stored.span;
+fn latency_ms(exported: &Exported) -> Option<f64> {
+    let span = &exported.stored.span;
     (span.end.0 != 0).then(|| (span.end.0 - span.start.0) as f64 / 1_000.0)
 }
 
-fn text(stored: &StoredSpan, path: &[&str]) -> Option<String> {
-    match lookup(&stored.span.attributes, path)? {
+fn text(exported: &Exported, path: &[&str]) -> Option<String> {
+    match lookup(&exported.stored.span.attributes, path)? {
         Value::String(text) => Some(text.clone()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
         scalar => Some(scalar.to_string()),
     }
 }
 
-fn tokens(stored: &StoredSpan, count: fn(&TokenUsage) -> i64) -> Option<i64> {
-    TokenUsage::of(&stored.span).as_ref().map(count)
+fn tokens(exported: &Exported, count: fn(&TokenUsage) -> i64) -> Option<i64> {
+    TokenUsage::of(&exported.stored.span).as_ref().map(count)
+}
+
+fn detail(exported: &Exported, token_type: &str) -> Option<f64> {
+    exported.cost_details.iter().find(|detail| detail.token_type == token_type)?.cost
 }
 
 /// As the list of spans shows them.
@@ -137,8 +144,8 @@ fn attributes(nested: &Attributes) -> String {
     Value::Object(flat).to_string()
 }
 
-fn events(stored: &StoredSpan) -> Option<String> {
-    let events = &stored.span.events;
+fn events(exported: &Exported) -> Option<String> {
+    let events = &exported.stored.span.events;
     let shown = events.iter().map(|event| {
         json!({ "name": event.name, "timestamp": event.time.to_string(), "attributes": event.attributes })
     });

@@ -1,14 +1,12 @@
 //! One JSON object a line.
 
-use bennu_domain::cost::Cost;
 use bennu_kit::http::ApiError;
-use bennu_store::StoredSpan;
 use bytes::Bytes;
 use serde::Serialize;
 
 use super::super::listing::SpanBody;
-use super::SpanEncoder;
-use crate::responses::CostBody;
+use super::{Exported, SpanEncoder};
+use crate::responses::{CostBody, CostDetailBody};
 
 pub(super) struct JsonLines;
 
@@ -16,14 +14,22 @@ pub(super) struct JsonLines;
 struct Line {
     #[serde(flatten)]
     span: SpanBody,
-    cost: Option<CostBody>,
+    cost: Option<DetailedCost>,
+}
+
+#[derive(Serialize)]
+struct DetailedCost {
+    #[serde(flatten)]
+    sums: CostBody,
+    details: Vec<CostDetailBody>,
 }
 
 impl SpanEncoder for JsonLines {
-    fn add(&mut self, spans: Vec<StoredSpan>) -> Result<Bytes, ApiError> {
+    fn add(&mut self, spans: Vec<Exported>) -> Result<Bytes, ApiError> {
         let mut lines = Vec::new();
-        for stored in spans {
-            let cost = stored.cost.map(|cost: Cost| cost.into());
+        for Exported { stored, cost_details } in spans {
+            let details = cost_details.into_iter().map(CostDetailBody::from).collect();
+            let cost = stored.cost.map(|cost| DetailedCost { sums: cost.into(), details });
             let line = Line { cost, span: stored.into() };
             serde_json::to_writer(&mut lines, &line).map_err(ApiError::internal)?;
             lines.push(b'\n');

@@ -1,14 +1,13 @@
 //! A Parquet file, written a row group at a time.
 
 use bennu_kit::http::ApiError;
-use bennu_store::StoredSpan;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-use super::SpanEncoder;
 use super::frame::{REPEATED_COLUMNS, TEXT_COLUMNS, batch, schema};
+use super::{Exported, SpanEncoder};
 
 /// A row group stays in memory until it is full; readers take one at a time. Notebooks read groups of this size as
 /// fast as larger ones.
@@ -50,7 +49,7 @@ impl ParquetFile {
 }
 
 impl SpanEncoder for ParquetFile {
-    fn add(&mut self, spans: Vec<StoredSpan>) -> Result<Bytes, ApiError> {
+    fn add(&mut self, spans: Vec<Exported>) -> Result<Bytes, ApiError> {
         let Some(writer) = &mut self.writer else { return Ok(Bytes::new()) };
         let batch = batch(&spans).map_err(ApiError::internal)?;
         writer.write(&batch).map_err(ApiError::internal)?;

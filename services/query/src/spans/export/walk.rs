@@ -1,6 +1,9 @@
 //! All spans that match, a few at a time.
 
-use bennu_domain::ids::{ProjectId, SpanRowId};
+use std::sync::Arc;
+
+use bennu_domain::cost::PriceBook;
+use bennu_domain::ids::SpanRowId;
 use bennu_domain::page::Order;
 use bennu_domain::span_filter::SpanFilter;
 use bennu_kit::http::ApiError;
@@ -9,11 +12,12 @@ use bennu_store::{SpanPageRequest, SpanSort, StoredSpan};
 use crate::caller::Caller;
 use crate::responses::store_failed;
 
-/// Spans of the first page, before it is known how large they are; of the largest page.
+/// Spans of the first page, before it is known how large they are; of the largest page. Two pages are in memory at a time, and
+/// as decoded spans take ten times their weight, the allocator keeps as much again. Larger pages are not faster.
 const FIRST_PAGE: usize = 32;
-const LARGEST_PAGE: usize = 256;
-/// What a page is to take, about: attributes as text, of which the decoded form takes some times more.
-const PAGE_BYTES: usize = 1 << 20;
+const LARGEST_PAGE: usize = 128;
+/// The weight that the spans of a page are to have, about.
+const PAGE_BYTES: usize = 384 << 10;
 
 /// Where an export is.
 pub(super) struct Walk {
@@ -26,23 +30,23 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub async fn new(
-        caller: Caller,
-        project: ProjectId,
-        filter: SpanFilter,
-        order: Order,
-        left: usize,
-    ) -> Result<Self, ApiError> {
-        let request =
-            SpanPageRequest { project, filter, sort: SpanSort::Id { from: None }, order, limit: FIRST_PAGE };
+    /// Begins at one end of what is asked for; the size of the pages is its own affair.
+    pub async fn new(caller: Caller, request: SpanPageRequest, left: usize) -> Result<Self, ApiError> {
+        let request = SpanPageRequest { limit: FIRST_PAGE, ..request };
         let latest = SpanPageRequest {
             filter: SpanFilter::default(),
+            condition: None,
             order: Order::Descending,
             limit: 1,
             ..request.clone()
         };
         let latest = caller.store().span_page(&latest).await.map_err(store_failed)?.items;
         Ok(Self { caller, request, left, last: latest.first().map(|stored| stored.id) })
+    }
+
+    /// By which the kinds of tokens are priced.
+    pub async fn prices(&self) -> Result<Arc<PriceBook>, ApiError> {
+        self.caller.store().price_book().await.map_err(store_failed)
     }
 
     /// The next spans; none at the end.
@@ -58,28 +62,10 @@ impl Walk {
             _ => 0,
         };
         self.request.sort = SpanSort::Id { from: page.next.map(|next| next.id) };
-        let bytes: usize = spans.iter().map(size).sum();
+        let bytes: usize = spans.iter().map(|stored| stored.span.weight()).sum();
         let fitting = PAGE_BYTES / (bytes / spans.len().max(1)).max(1);
         // Twice as many at most, because the next spans may be larger.
         self.request.limit = fitting.clamp(1, LARGEST_PAGE).min(self.request.limit.max(1) * 2);
         Ok(spans)
-    }
-}
-
-/// About the bytes of a span in memory.
-fn size(stored: &StoredSpan) -> usize {
-    let events = stored.span.events.iter().map(|event| &event.attributes);
-    let members = std::iter::once(&stored.span.attributes).chain(events);
-    members.flat_map(serde_json::Map::values).map(value_size).sum::<usize>() + stored.span.name.len()
-}
-
-fn value_size(value: &serde_json::Value) -> usize {
-    match value {
-        serde_json::Value::String(text) => text.len(),
-        serde_json::Value::Array(items) => items.iter().map(value_size).sum(),
-        serde_json::Value::Object(members) => {
-            members.iter().map(|(key, value)| key.len() + value_size(value)).sum()
-        }
-        _ => 8,
     }
 }

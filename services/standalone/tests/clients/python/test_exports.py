@@ -68,6 +68,7 @@ def test_a_parquet_file_has_a_typed_column_for_each_fact(http, recorded):
     assert (chat["span_kind"], chat["model_name"], chat["provider"]) == ("LLM", "gpt-4o", "openai")
     assert (chat["prompt_tokens"], chat["completion_tokens"], chat["cache_read_tokens"]) == (1_000, 100, 400)
     assert (chat["prompt_cost"], chat["total_cost"]) == (pytest.approx(0.002), pytest.approx(0.003))
+    assert (chat["cache_read_cost"], chat["reasoning_cost"]) == (pytest.approx(0.0005), None)
     assert chat["latency_ms"] == 2_500
     assert chat["start_time"].isoformat() == "2026-01-02T03:04:06+00:00"
     assert json.loads(chat["attributes"])["input.value"] == "Wer? 😀"
@@ -83,7 +84,14 @@ def test_json_lines_are_the_items_of_the_list_with_their_cost(http, client, reco
     exported = lines(http, project)
     costs = [line.pop("cost") for line in exported]
     assert exported == client.spans.get_spans(project_identifier=project)
+    details = costs[1].pop("details")
     assert costs == [None, {"prompt": 0.002, "completion": 0.001, "total": 0.003}, None]
+    assert [(kind["token_type"], kind["is_prompt"], kind["tokens"]) for kind in details] == [
+        ("cache_read", True, 400),
+        ("input", True, 600),
+        ("output", False, 100),
+    ]
+    assert [kind["cost"] for kind in details] == pytest.approx([0.0005, 0.0015, 0.001])
 
 
 @pytest.mark.parametrize(
@@ -99,6 +107,14 @@ def test_json_lines_are_the_items_of_the_list_with_their_cost(http, client, reco
         ({"attribute": "user.id:5"}, ["root"]),
         ({"start_time": "2026-01-02T03:04:06Z"}, ["chat"]),
         ({"name": "nothing"}, []),
+        ({"filter": "llm.token_count.prompt > 500 and 'WER' in input.value"}, ["chat"]),
+        ({"filter": "latency_ms >= 2500 or status_code == 'ERROR'"}, ["tool", "chat", "root"]),
+        ({"filter": "status_code != 'ERROR'", "order": "asc", "limit": 1}, ["root"]),
+        ({"filter": "total_cost > 0.002", "span_kind": ["LLM", "CHAIN"]}, ["chat"]),
+        ({"filter": "parent_span is not None", "name": ["root", "tool"]}, ["tool"]),
+        ({"filter": "any(d.token_type == 'cache_read' and d.tokens == 400 for d in cost_details)"}, ["chat"]),
+        ({"filter": "sum(d.cost for d in cost_details if d.is_prompt == True) > 0.0019"}, ["chat"]),
+        ({"filter": " "}, ["tool", "chat", "root"]),
     ],
 )
 def test_the_filters_are_those_of_the_list(http, recorded, query, expected):
@@ -119,6 +135,16 @@ def test_many_spans_of_many_sizes_come_once_each(http, project):
     assert [line["context"]["span_id"] for line in lines(http, project)] == list(everything["span_id"])
 
 
+def test_a_condition_selects_few_among_many(http, project):
+    for batch in range(4):
+        spans = [otlp.span(f"{batch}/{place}", pairs={"input.value": "x" * 300 + str(place)}) for place in range(500)]
+        body = otlp.export(spans, project).SerializeToString()
+        assert http.post("/v1/traces", content=body, headers=otlp.PROTOBUF).status_code == 200
+    names = list(frame(http, project, filter="'x499' in input.value")["name"])
+    assert names == ["3/499", "2/499", "1/499", "0/499"]
+    assert [line["name"] for line in lines(http, project, filter="'x499' in input.value")] == names
+
+
 def test_an_empty_project_is_an_empty_file(http, project):
     http.post("/v1/projects", json={"name": project})
     empty = frame(http, project)
@@ -132,3 +158,5 @@ def test_what_cannot_be_exported_has_a_status(http, recorded, suffix):
     assert http.get(f"/v1/projects/nobody-made-this/spans.{suffix}").status_code == 404
     for query in ({"limit": 0}, {"order": "sideways"}, {"span_kind": "wizard"}, {"start_time": "x"}):
         assert http.get(f"/v1/projects/{project}/spans.{suffix}", params=query).status_code == 422
+    reply = http.get(f"/v1/projects/{project}/spans.{suffix}", params={"filter": "name == 'x' and"})
+    assert (reply.status_code, "at character 16" in reply.text) == (400, True), reply.text

@@ -13,7 +13,7 @@ const MOST_PAGES: usize = 2_000;
 /// Every span in order of arrival.
 pub fn span_list(project: ProjectId, filter: SpanFilter) -> SpanPageRequest {
     let sort = SpanSort::Id { from: None };
-    SpanPageRequest { project, filter, sort, order: Order::Ascending, limit: 100 }
+    SpanPageRequest { project, filter, condition: None, sort, order: Order::Ascending, limit: 100 }
 }
 
 /// Every trace by its start.
