@@ -148,7 +148,7 @@ impl Store {
 async fn count_jobs(connection: &impl ConnectionTrait, most: usize) -> Result<usize, StoreError> {
     let count = Statement::from_sql_and_values(
         connection.get_database_backend(),
-        "SELECT count(*) FROM (SELECT 1 FROM annotation_jobs LIMIT $1) AS some",
+        "SELECT count(*) FROM (SELECT 1 FROM annotation_jobs LIMIT $1) AS waiting",
         [as_i64(most).into()],
     );
     let jobs: i64 = match connection.query_one_raw(count).await? {
