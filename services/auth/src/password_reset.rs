@@ -117,7 +117,8 @@ async fn reset_password(
 
 /// Makes a token with which a member of the tenant sets a new password.
 ///
-/// An account that is a member of other tenants, too, is out of an administrator's hands.
+/// An account that is a member of other tenants, too, is out of an administrator's hands, and one that manages the platform is
+/// in those of its like only.
 #[utoipa::path(
     post, path = "/v1/users/{user_id}/password_reset", operation_id = "createPasswordReset", tag = "users",
     params(("user_id" = String, Path, description = "GlobalId")),
@@ -125,7 +126,7 @@ async fn reset_password(
         (status = 201, body = DataBody<ResetToken>),
         (status = 403, body = String, content_type = "text/plain"),
         (status = 404, body = String, content_type = "text/plain"),
-        (status = 409, description = "The account has no password, or is a member of other tenants", body = String, content_type = "text/plain"),
+        (status = 409, description = "The account has no password, is a member of other tenants, or manages the platform", body = String, content_type = "text/plain"),
     )
 )]
 async fn make_reset_token(
@@ -136,10 +137,15 @@ async fn make_reset_token(
     let verifying = state.verifying()?;
     let member = find_member(&state, &caller.scope(), &user).await?;
     let account = state.directory().account(member.user).await.map_err(store_failed)?;
-    let account = account.filter(|_| member.user != UserId::SYSTEM);
     let memberships = state.directory().memberships(member.user).await.map_err(store_failed)?;
-    let account =
-        account.filter(|account| account.auth_method == AuthMethod::Local && memberships.len() == 1);
+    // Whoever sets a password can act as its owner: in other tenants, or for the whole platform.
+    let manages_platform = caller.principal().parts().manages_platform;
+    let account = account.filter(|account| {
+        member.user != UserId::SYSTEM
+            && account.auth_method == AuthMethod::Local
+            && memberships.len() == 1
+            && (manages_platform || !account.manages_platform)
+    });
     let Some(account) = account else {
         let reason = format!("The password of {} is not for this tenant to reset.", member.user.global_id());
         return Err(ApiError::Conflict(reason));

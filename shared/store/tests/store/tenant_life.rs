@@ -1,15 +1,24 @@
 //! Tenants: made, limited, suspended, erased.
 
+use std::time::Duration;
+
 use bennu_access::Role;
 use bennu_domain::account::TenantSlug;
+use bennu_domain::annotation_config::{AnnotationConfig, ConfigKind};
+use bennu_domain::cost::{ModelPrices, NamePattern, Override, TokenPrices};
 use bennu_domain::ids::TenantId;
 use bennu_domain::limits::{RateLimits, TenantLimits};
-use bennu_store::{CreateTenant, StoredUsage, Tenant};
+use bennu_store::{
+    ConfigChange, CreateTenant, NewInvitation, NewJobRow, NewLogIn, QueuedWrite, ScopedStore, StoredUsage,
+    Tenant,
+};
 use bennu_testkit::otlp::{request, span};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use crate::accounts::{add, add_key, directory};
-use crate::support::{EVERYTHING_IS_LARGE, TestStore, everything, on_both_engines};
+use crate::support::{
+    EVERYTHING_IS_LARGE, TestStore, annotate, annotation, everything, of_span, on_both_engines, write,
+};
 
 on_both_engines!(
     a_slug_is_taken_once,
@@ -80,11 +89,17 @@ async fn an_erased_tenant_leaves_no_row_and_no_object(db: TestStore) {
     }
     let tables = tables_of_tenants(&db).await;
     assert!(tables.len() > 10, "{tables:?}");
+    let rows = async |table: &str, tenant: TenantId| {
+        db.number(&format!("SELECT count(*) FROM {table} WHERE tenant_id = {}", tenant.0)).await
+    };
+    for table in &tables {
+        assert!(rows(table, one).await > 0, "{table}: give it a row in fill()");
+    }
     let before = everything(db.tenant(other.0)).await;
     directory(&db).erase_tenant(one).await.unwrap();
     for table in &tables {
-        let rows = db.number(&format!("SELECT count(*) FROM {table} WHERE tenant_id = {}", one.0)).await;
-        assert_eq!(rows, 0, "{table}");
+        assert_eq!(rows(table, one).await, 0, "{table}");
+        assert!(rows(table, other).await > 0, "{table}");
     }
     assert_eq!(directory(&db).tenant(one).await.unwrap(), None);
     let again = created(&db, "one").await.id;
@@ -95,15 +110,56 @@ async fn an_erased_tenant_leaves_no_row_and_no_object(db: TestStore) {
     directory(&db).erase_tenant(one).await.unwrap();
 }
 
-/// Rows of every kind that spans and accounts make.
+/// Rows in every table of tenants.
 async fn fill(db: &TestStore, tenant: TenantId) {
     let data = db.tenant(tenant.0);
     let slug = directory(db).tenant(tenant).await.unwrap().unwrap().slug;
     let spans = (1..=3).map(|id| span(id.into(), id).session("session"));
-    crate::support::write(data, request().project("p").spans(spans)).await.unwrap();
+    write(data, request().project("p").spans(spans)).await.unwrap();
     let member = add(data, &slug, Role::Admin).await;
-    add_key(data, Some(member.user)).await;
-    add_key(data, None).await;
+    for user in [Some(member.user), None] {
+        add_key(data, user).await;
+    }
+    let later = data.time().after(Duration::from_hours(1));
+    let log_in = NewLogIn { id: slug.clone(), user: member.user, tenant, expires_at: later };
+    directory(db).begin_log_in(log_in).await.unwrap();
+    let token_hash = slug.clone().into_bytes();
+    let invitation =
+        NewInvitation { token_hash, email: None, role: Role::Viewer, invited_by: None, expires_at: later };
+    data.invite(invitation).await.unwrap();
+    fill_annotations(data).await;
+    let prices = ModelPrices { base: TokenPrices::default(), above: Vec::new() };
+    let price = Override { name: slug.clone(), model: NamePattern::new(&slug), provider: None, prices };
+    data.put_price(&price).await.unwrap();
+}
+
+async fn fill_annotations(data: ScopedStore<'_>) {
+    annotate(data, [annotation(of_span(1), "n", "l")]).await;
+    let kind = ConfigKind::Freeform {
+        optimization_direction: None,
+        threshold: None,
+        lower_bound: None,
+        upper_bound: None,
+    };
+    let config = AnnotationConfig { name: "n".to_owned(), description: None, kind };
+    let ConfigChange::Done(config) = data.create_annotation_config(&config).await.unwrap() else {
+        panic!("no config")
+    };
+    let project = data.project_named("p").await.unwrap().unwrap().id;
+    data.assign_annotation_config(project, config.id).await.unwrap();
+    let job = NewJobRow { receipt: "r".to_owned(), items: 1, payload: "{}".to_owned() };
+    assert!(data.queue_jobs(&[job], 10).await.unwrap());
+    // Of a span that never comes: a receipt, and a failure.
+    let late = annotation(of_span(99), "n", "l");
+    let queued = QueuedWrite {
+        receipt: "r".to_owned(),
+        total: 1,
+        index: 0,
+        annotation: late.annotation,
+        received: late.received,
+        waits_since: late.received,
+    };
+    data.apply_queued(&[queued], data.time().after(Duration::from_hours(1))).await.unwrap();
 }
 
 /// Those with a column that names the tenant.

@@ -104,6 +104,16 @@ def test_roles_change_at_once_and_the_deployment_keeps_its_own_accounts(auth, ad
     assert admin.delete("/v1/users/no-id").status_code == 422
 
 
+def test_an_administrator_does_not_become_one_of_the_platform_by_resetting_a_password(auth, admin):
+    (first,) = [user for user in admin.taken("GET", "/v1/users") if user["username"] == "admin"]
+    reset = f"/v1/users/{first['id']}/password_reset"
+    tenant_admin = new_member(auth, admin, "ADMIN")
+    for caller in (tenant_admin, user_key(auth, tenant_admin), user_key(auth, admin)):
+        assert caller.post(reset).status_code == 409
+    for caller in (admin, deployment(auth)):
+        assert caller.post(reset).status_code == 201
+
+
 def test_only_administrators_manage_users(auth, admin):
     for caller in (new_member(auth, admin, "MEMBER"), new_member(auth, admin, "VIEWER"), system_key(auth, admin)):
         for method, path in (("GET", "/v1/users"), ("POST", "/v1/users"), ("DELETE", "/v1/users/x")):
