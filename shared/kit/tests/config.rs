@@ -131,6 +131,43 @@ fn no_error_shows_a_password() {
 }
 
 #[test]
+fn a_secret_can_be_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let (url, broker) = (file("url", "postgresql://me:hunter2@db/x\n"), file("broker", "amqp://rabbit"));
+    let read = config(&[("BENNU_DATABASE_URL_FILE", &url), ("BENNU_BROKER_URL_FILE", &broker)]).unwrap();
+    assert_eq!(read.database, DatabaseUrl::Postgres("postgresql://me:hunter2@db/x".to_owned()));
+    assert_eq!(read.broker.map(|broker| broker.to_string()), Some("amqp://rabbit".to_owned()));
+    let password = file("password", "a@b");
+    let parts = [("BENNU_POSTGRES_HOST", "db"), ("BENNU_POSTGRES_USER", "me")];
+    let parts = [parts.as_slice(), &[("BENNU_POSTGRES_PASSWORD_FILE", &password)]].concat();
+    let url_of_parts = DatabaseUrl::Postgres("postgresql://me:a%40b@db:5432/me".to_owned());
+    assert_eq!(config(&parts).unwrap().database, url_of_parts);
+
+    let (empty, wrong) = (file("empty", " \n"), file("wrong", "mysql://me:hunter2@db/x"));
+    let long = file("long", &"x".repeat(70_000));
+    for (path, expected) in [
+        (&empty, format!("BENNU_DATABASE_URL_FILE={empty}: expected a file with a value in it")),
+        (&long, format!("BENNU_DATABASE_URL_FILE={long}: expected a file of at most 65536 bytes")),
+        (&wrong, "BENNU_DATABASE_URL_FILE=mysql://***@db/x: expected sqlite:".to_owned()),
+        (&"/none".to_owned(), "BENNU_DATABASE_URL_FILE=/none: expected a file that can be read".to_owned()),
+    ] {
+        let error = refusal("BENNU_DATABASE_URL_FILE", path);
+        assert!(error.starts_with(&expected), "{error}");
+    }
+    let both = [("BENNU_DATABASE_URL_FILE", url.as_str()), ("PHOENIX_SQL_DATABASE_URL", "sqlite:///a.db")];
+    let expected =
+        format!("BENNU_DATABASE_URL_FILE={url}: expected no file, as PHOENIX_SQL_DATABASE_URL is set");
+    assert_eq!(config(&both).unwrap_err(), expected);
+    // What is no secret stands in the open.
+    assert!(refusal("BENNU_PORT_FILE", &url).starts_with("BENNU_PORT_FILE: unknown setting"));
+}
+
+#[test]
 fn a_process_that_shares_its_data_must_be_told_where_it_is() {
     let missing =
         |vars: &[(&str, &str)]| config(vars).unwrap().require_shared_data().unwrap_err().to_string();

@@ -10,6 +10,7 @@ mod log;
 mod object_store_url;
 mod postgres_parts;
 mod root_path;
+mod secret_file;
 mod settings;
 mod variables;
 

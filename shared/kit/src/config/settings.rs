@@ -119,6 +119,9 @@ pub fn help_text() -> String {
         }
         text.push('\n');
     }
+    text.push_str(
+        "  A URL or a password can be read from a file: BENNU_DATABASE_URL_FILE=/run/secrets/database_url\n",
+    );
     text
 }
 
