@@ -30,6 +30,8 @@ fn nothing_set_is_the_embedded_default() {
     assert_eq!((config.ingest_max_body_bytes, config.ingest_buffer_bytes), (64 << 20, 128 << 20));
     assert_eq!((config.ingest_batch_spans, config.ingest_batch_bytes), (4096, 16 << 20));
     assert_eq!((config.large_block_bytes, config.database_connections), (1 << 20, 8));
+    let database_times = (config.database_acquire, config.database_statement);
+    assert_eq!(database_times, (Duration::from_secs(10), Duration::from_secs(30)));
     assert_eq!((config.broker, config.broker_large_bytes, config.broker_prefetch), (None, 1 << 20, 256));
     assert_eq!(config.ingest_roles, IngestRoles { receiver: true, writer: true });
     assert_eq!(config.shutdown_grace, Duration::from_secs(5));
@@ -108,6 +110,8 @@ fn an_error_is_one_line_with_the_name_the_value_and_what_is_expected() {
         ("BENNU_INGEST_MAX_BODY_BYTES", "256MiB"),
         ("BENNU_INGEST_BATCH_SPANS", "0"),
         ("BENNU_DATABASE_CONNECTIONS", "-1"),
+        ("BENNU_DATABASE_ACQUIRE_SECONDS", "0"),
+        ("BENNU_DATABASE_STATEMENT_SECONDS", "0.5"),
         ("BENNU_SHUTDOWN_SECONDS", "5s"),
         ("BENNU_LOG", "verbose"),
         ("BENNU_LOG_FORMAT", "xml\nyml"),
