@@ -111,10 +111,9 @@ mod tests {
         assert_eq!(bodies.each_ref().map(Vec::len), [USUAL_BODIES, LARGE_BODIES]);
         for body in bodies.iter().flatten() {
             let mut bytes = fs::read(directory.path().join(body["file"].as_str().unwrap())).unwrap();
-            let places = body["trace_ids"].as_array().unwrap();
-            assert_eq!(places.len(), body["spans"].as_u64().unwrap() as usize);
-            for place in places {
-                let place = place.as_u64().unwrap() as usize;
+            let places: Vec<usize> = serde_json::from_value(body["trace_ids"].clone()).unwrap();
+            assert_eq!(body["spans"], places.len());
+            for place in places.iter().copied() {
                 bytes[place..place + 8].copy_from_slice(b"new ids!");
             }
             let message = ExportTraceServiceRequest::decode(bytes.as_slice()).unwrap();
