@@ -37,6 +37,8 @@ enum Command {
     /// Run load scenarios of k6 against a running server or a throw-away one
     Load(cli::Load),
     /// Load the distributed shape (RabbitMQ, Postgres, services), beside what bare COPY reaches
+    ///
+    /// Let it end by itself: after a signal its throw-away servers go on running.
     Stack(cli::Stack),
     /// Measure how the rate changes while a store fills up
     Fill(cli::Fill),

@@ -16,8 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::span_broker::Envelope;
 
-/// The broker writes every message to its disk twice and reads it again; prompts shrink to a quarter or less. Level 1 takes
-/// 5 microseconds a span, a fifth of what the broker then saves.
+/// The broker writes every message to its disk twice, and to every node of a cluster; prompts shrink to a quarter. That takes about
+/// 7 microseconds a span at both ends together. The broker's processor time stays what it is: it copies no bodies.
 const LEVEL: i32 = 1;
 
 /// Beyond the largest body that any setting allows: what claims to be larger is no body.
