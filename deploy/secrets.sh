@@ -15,7 +15,10 @@ for server in postgres rabbitmq redis; do
 done
 keep database_url "postgresql://bennu:$(<postgres_password)@postgres:5432/bennu"
 keep broker_url "amqp://bennu:$(<rabbitmq_password)@rabbitmq:5672/%2f"
-keep annotation_queue_url "redis://:$(<redis_password)@redis:6379/0"
+keep redis_url "redis://:$(<redis_password)@redis:6379/0"
+# Tokens are signed with it: it must have a digit and a lower-case letter.
+keep secret "s1-$(password)"
+keep admin_password "$(password)"
 # The broker's one user, beside the exchanges and queues of rabbitmq/definitions.json.
 keep rabbitmq_users.json "{
   \"users\": [{ \"name\": \"bennu\", \"password\": \"$(<rabbitmq_password)\", \"tags\": [] }],

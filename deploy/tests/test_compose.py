@@ -9,7 +9,7 @@ import yaml
 
 from repository import DEPLOY, ROOT, is_setting, names_of_the_gateway
 
-SERVICES = ["receiver", "writer", "query", "annotation-worker"]
+SERVICES = ["receiver", "writer", "query", "annotation-worker", "auth"]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,16 @@ def test_all_secrets_are_made_and_reach_the_services(compose, secrets):
         for variable, value in compose["services"][name]["environment"].items():
             if variable.endswith("_FILE"):
                 assert value.removeprefix("/run/secrets/") in mounted, variable
+
+
+def test_callers_are_verified(compose):
+    services = compose["services"]
+    for name in SERVICES:
+        environment = services[name]["environment"]
+        assert environment["BENNU_ENABLE_AUTH"] == "true"
+        # One service knows the secret; the others ask it.
+        assert ("BENNU_SECRET_FILE" in environment) != ("BENNU_AUTH_URL" in environment), name
+        assert ("BENNU_SECRET_FILE" in environment) == (name == "auth")
 
 
 def test_secrets_stay_as_they_are_once_made(secrets):

@@ -89,6 +89,13 @@ def test_every_variable_is_a_setting_and_its_source_is_there(by_kind, pods):
             assert set(by_kind["ConfigMap"][source["configMapRef"]["name"]]["data"]) == names_of_the_gateway()
 
 
+def test_callers_are_verified(pods):
+    for name in set(pods) - {"gateway"}:
+        variables = {variable["name"]: variable for variable in container(pods[name])["env"]}
+        assert variables["BENNU_ENABLE_AUTH"]["value"] == "true"
+        assert ("BENNU_SECRET" in variables) == (name == "auth") and ("BENNU_AUTH_URL" in variables) != (name == "auth")
+
+
 def test_selectors_mean_their_own_pods(by_kind, pods):
     for name, deployment in by_kind["Deployment"].items():
         assert selected(deployment["spec"]["selector"], pods) == {name}
@@ -123,7 +130,7 @@ def test_ports_and_probes_lead_somewhere(by_kind, pods):
 
 def test_the_gateway_finds_the_services(by_kind):
     data = by_kind["ConfigMap"]["gateway"]["data"]
-    for variable in ("BENNU_INGEST", "BENNU_INGEST_GRPC", "BENNU_QUERY"):
+    for variable in names_of_the_gateway() - {"BENNU_GATEWAY_HTTP", "BENNU_GATEWAY_GRPC"}:
         name, port = data[variable].split(":")
         assert int(port) in [open_port["port"] for open_port in by_kind["Service"][name]["spec"]["ports"]]
 
@@ -133,9 +140,15 @@ def test_what_the_gateway_may_reach_lets_it_in(by_kind, pods):
     assert selected(policies["nobody"]["podSelector"], pods) == set(pods)
     behind = selected(policies["gateway-to-services"]["podSelector"], pods)
     (reached,) = policies["clients-to-gateway"]["egress"]
-    assert selected(reached["to"][0]["podSelector"], pods) == behind == {"receiver", "query"}
+    assert selected(reached["to"][0]["podSelector"], pods) == behind == {"receiver", "query", "auth"}
     (source,) = policies["gateway-to-services"]["ingress"]
     assert selected(source["from"][0]["podSelector"], pods) == {"gateway"}
+    asking = selected(policies["services-to-auth"]["podSelector"], pods)
+    assert asking == set(pods) - {"gateway", "auth"}
+    assert selected(policies["services-to-auth"]["egress"][0]["to"][0]["podSelector"], pods) == {"auth"}
+    assert selected(policies["auth-for-services"]["podSelector"], pods) == {"auth"}
+    (asked,) = policies["auth-for-services"]["ingress"]
+    assert selected(asked["from"][0]["podSelector"], pods) == asking
     assert selected(policies["services-to-servers"]["podSelector"], pods) == set(pods) - {"gateway"}
 
 
