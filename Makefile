@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run up down chaos test check unit clients compat bench lint fmt deny definitions openapi settings prices prerequisites
+.PHONY: help run up down chaos test check unit clients compat bench bench-stack bench-fill load lint fmt deny definitions openapi settings prices prerequisites
 
 CARGO ?= cargo
 BENNU := target/release/bennu
@@ -10,7 +10,7 @@ CLIENTS := services/standalone/tests/clients/run.py
 REFERENCE := .venv/reference/bin/phoenix
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build Bennu and run it: ports 6006 (HTTP) and 4317 (gRPC), data in ~/.bennu
 	@deploy/prerequisites.sh build
@@ -41,7 +41,7 @@ unit: ## Run the Rust tests, with throw-away servers
 	$(CARGO) build --workspace --bins
 	target/debug/with-servers $(CARGO) test --workspace
 
-clients: ## Run the tests with the official clients, and those against the reference server
+clients: ## Run the suites around the programs: official clients, reference server, deployment files, load scenarios
 	$(CARGO) build --workspace --bins
 	python3 $(CLIENTS) all
 
@@ -54,6 +54,21 @@ bench: ## Measure Bennu and the reference server side by side (about eight minut
 	$(CARGO) build --release --package bennu-standalone --package bennu-loadtests
 	python3 $(CLIENTS) reference
 	target/release/bench --bennu $(BENNU) --reference $(REFERENCE)
+
+bench-stack: ## Measure the distributed shape beside bare COPY into Postgres (about two minutes)
+	@deploy/prerequisites.sh test
+	$(CARGO) build --release --workspace --bins
+	target/release/bench stack
+
+bench-fill: ## Measure how the rate changes until 5 million spans are stored, on both engines (about half an hour)
+	@deploy/prerequisites.sh test
+	$(CARGO) build --release --workspace --bins
+	target/release/bench fill sqlite
+	target/release/bench fill postgres
+
+load: ## Run a load scenario of k6: SCENARIO=steady, against URL=http://… or a throw-away Bennu
+	$(CARGO) build --release --package bennu-standalone --package bennu-loadtests
+	BENNU_BIN=$(BENNU) python3 $(CLIENTS) load -- $(or $(SCENARIO),steady) $(if $(URL),--url $(URL))
 
 lint: ## Check format and lints
 	$(CARGO) fmt --all --check

@@ -4,7 +4,7 @@ set -euo pipefail
 
 case "${1:-}" in
 build) packages=(gcc g++ make) ;;
-test) packages=(gcc g++ make postgresql rabbitmq-server redis-server nginx-light python3-venv) ;;
+test) packages=(gcc g++ make postgresql rabbitmq-server redis-server nginx-light docker-compose python3-venv) ;;
 *) echo "usage: $0 build|test" >&2 && exit 2 ;;
 esac
 

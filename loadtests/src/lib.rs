@@ -5,8 +5,12 @@
 
 pub mod agent_trace;
 pub mod annotation_load;
+pub mod body_files;
+pub mod bulk_statements;
 pub mod disk_usage;
 pub mod export;
+pub mod fill_curve;
+pub mod filling;
 pub mod load_phases;
 pub mod measure;
 pub mod otlp_client;
@@ -14,9 +18,12 @@ pub mod page_reads;
 pub mod process_usage;
 pub mod prose;
 pub mod query_reads;
+pub mod raw_copy;
 pub mod report;
 pub mod scenario;
 pub mod server_process;
 pub mod span_reader;
+pub mod stack_load;
+pub mod stack_report;
 pub mod trace_generator;
 pub mod visibility;

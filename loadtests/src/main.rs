@@ -1,19 +1,17 @@
-//! `bench`: Bennu beside the reference server, on one machine in one run; `bench send` only sends load.
+//! `bench`: Bennu beside the reference server, on one machine in one run; its subcommands measure one thing each.
+
+mod cli;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use bennu_loadtests::load_phases::progress;
-use bennu_loadtests::measure::Latencies;
-use bennu_loadtests::otlp_client::{Endpoint, Pace, send_all};
-use bennu_loadtests::report::{Comparison, load_line};
+use bennu_loadtests::report::Comparison;
 use bennu_loadtests::scenario::{Candidate, PROJECT, Settings};
 use bennu_loadtests::server_process::ServerKind;
-use bennu_loadtests::trace_generator::{TraceGenerator, requests_for};
+use bennu_loadtests::trace_generator::TraceGenerator;
 use clap::{Args, Parser, Subcommand};
 
 /// Measures Bennu beside the reference server with realistic LLM traces (about 3 KB a span).
@@ -35,7 +33,19 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Load a server that is already running, and print rate and latencies of its acknowledgements
-    Send(Send),
+    Send(cli::Send),
+    /// Run load scenarios of k6 against a running server or a throw-away one
+    Load(cli::Load),
+    /// Load the distributed shape (RabbitMQ, Postgres, services), beside what bare COPY reaches
+    ///
+    /// Let it end by itself: after a signal its throw-away servers go on running.
+    Stack(cli::Stack),
+    /// Measure how the rate changes while a store fills up
+    Fill(cli::Fill),
+    /// Compare ways of writing the same rows into Postgres
+    Bulk(cli::Bulk),
+    /// Write the request bodies that the scenarios of k6 send
+    Bodies(cli::Bodies),
 }
 
 #[derive(Args)]
@@ -63,35 +73,15 @@ struct Compare {
     directory: PathBuf,
 }
 
-#[derive(Args)]
-struct Send {
-    /// Base address, for example http://127.0.0.1:6006
-    #[arg(long)]
-    url: String,
-    /// Spans to send; rounded up to whole requests of 48
-    #[arg(long, default_value_t = 48_000, value_name = "N")]
-    spans: usize,
-    /// Spans a second on a fixed schedule; without it as fast as possible
-    #[arg(long, value_name = "R", value_parser = positive_rate)]
-    rate: Option<f64>,
-    /// Connections that send at the same time
-    #[arg(long, default_value_t = 16, value_name = "N")]
-    concurrency: usize,
-    /// Project that receives the spans
-    #[arg(long, default_value = PROJECT)]
-    project: String,
-    /// Bearer token of a server that asks for one
-    #[arg(long, value_name = "KEY")]
-    api_key: Option<String>,
-    /// Same seed, same ids. Without it every call sends new spans
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match (cli.command, cli.compare) {
-        (Some(Command::Send(send)), _) => send_load(&send),
+        (Some(Command::Send(arguments)), _) => cli::send(&arguments),
+        (Some(Command::Load(arguments)), _) => cli::load(&arguments),
+        (Some(Command::Stack(arguments)), _) => cli::stack(&arguments),
+        (Some(Command::Fill(arguments)), _) => cli::fill(&arguments),
+        (Some(Command::Bulk(arguments)), _) => cli::bulk(&arguments),
+        (Some(Command::Bodies(arguments)), _) => cli::bodies(&arguments),
         (None, Some(arguments)) => compare(&arguments),
         (None, None) => Ok(()), // clap has already asked for --bennu
     };
@@ -105,7 +95,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(arguments: &Compare) -> Result<()> {
-    let generator = TraceGenerator::new(1, PROJECT, now());
+    let generator = TraceGenerator::new(1, PROJECT, cli::now());
     fs::create_dir_all(&arguments.directory)?;
     let directory = tempfile::tempdir_in(&arguments.directory)
         .with_context(|| format!("no directory could be made in {}", arguments.directory.display()))?;
@@ -134,45 +124,10 @@ fn compare(arguments: &Compare) -> Result<()> {
     Ok(())
 }
 
-fn send_load(arguments: &Send) -> Result<()> {
-    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
-    let generator = TraceGenerator::new(seed, &arguments.project, now());
-    let count = requests_for(arguments.spans);
-    eprintln!("preparing {count} requests");
-    let requests = generator.requests(0..count)?;
-    let endpoint = Endpoint {
-        base_url: arguments.url.trim_end_matches('/').to_owned(),
-        api_key: arguments.api_key.clone(),
-    };
-    let pace = arguments.rate.map_or(Pace::FullSpeed, Pace::SpansPerSecond);
-    let outcome = send_all(&endpoint, &requests, arguments.concurrency, pace, progress(count))?;
-    println!("{}", load_line(outcome.spans_per_second(), Latencies::of(&outcome.latencies)));
-    println!("{} busy answers; given up: {:?}", outcome.busy_answers, outcome.failures);
-    anyhow::ensure!(outcome.failures.is_empty(), "not every request was acknowledged");
-    Ok(())
-}
-
-/// Unix nanoseconds. The traces of a run begin now, as a live application's would.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this program stands for the clients of a store, not for the store"
-)]
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
 fn at_least_one_page(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(spans) if spans >= 1_000 => Ok(spans),
         Ok(_) => Err("at least 1,000, the size of the largest page that is read".to_owned()),
         Err(error) => Err(format!("{error}")),
-    }
-}
-
-fn positive_rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err("a number above 0".to_owned()),
     }
 }

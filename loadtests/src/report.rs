@@ -54,7 +54,7 @@ impl Display for Comparison {
 
 /// What a row must satisfy.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Target {
+pub(crate) enum Target {
     AtLeast(f64),
     AtMost(f64),
     /// Bennu divided by the reference.
@@ -63,6 +63,12 @@ enum Target {
 }
 
 impl Target {
+    /// The target and whether a figure that stands alone reaches it.
+    pub(crate) fn verdict(self, value: f64) -> String {
+        let reached = if self.holds(value, None) == Some(true) { "ok" } else { "MISSED" };
+        format!("{:<14} {reached}", self.to_string())
+    }
+
     fn holds(self, bennu: f64, ratio: Option<f64>) -> Option<bool> {
         match self {
             Self::AtLeast(bound) => Some(bennu >= bound),
@@ -258,7 +264,7 @@ fn count(value: u64) -> f64 {
 }
 
 /// Three significant digits below 100, whole numbers with thousands separators above.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude >= 99.95 {
         return with_separators(&format!("{value:.0}"));

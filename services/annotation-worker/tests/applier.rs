@@ -46,7 +46,7 @@ impl Bench {
     async fn new() -> Self {
         let clock = ManualClock::at(Timestamp(1_700_000_000_000_000));
         let (file, archive) = (databases::sqlite(), tempfile::tempdir().unwrap());
-        let options = ConnectOptions { location: DatabaseLocation::SqliteFile(file.path()), connections: 4 };
+        let options = ConnectOptions::new(DatabaseLocation::SqliteFile(file.path()), 4);
         let files = Archive::in_directory(archive.path()).unwrap();
         let blocks = BlockPolicy { large_bytes: usize::MAX };
         let store = Store::open(&options, files, blocks, Arc::new(clock.clone())).await.unwrap();

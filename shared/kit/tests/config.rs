@@ -30,6 +30,8 @@ fn nothing_set_is_the_embedded_default() {
     assert_eq!((config.ingest_max_body_bytes, config.ingest_buffer_bytes), (64 << 20, 128 << 20));
     assert_eq!((config.ingest_batch_spans, config.ingest_batch_bytes), (4096, 16 << 20));
     assert_eq!((config.large_block_bytes, config.database_connections), (1 << 20, 8));
+    let database_times = (config.database_acquire, config.database_statement);
+    assert_eq!(database_times, (Duration::from_secs(10), Duration::from_secs(30)));
     assert_eq!((config.broker, config.broker_large_bytes, config.broker_prefetch), (None, 1 << 20, 256));
     assert_eq!(config.ingest_roles, IngestRoles { receiver: true, writer: true });
     assert_eq!(config.shutdown_grace, Duration::from_secs(5));
@@ -108,6 +110,8 @@ fn an_error_is_one_line_with_the_name_the_value_and_what_is_expected() {
         ("BENNU_INGEST_MAX_BODY_BYTES", "256MiB"),
         ("BENNU_INGEST_BATCH_SPANS", "0"),
         ("BENNU_DATABASE_CONNECTIONS", "-1"),
+        ("BENNU_DATABASE_ACQUIRE_SECONDS", "0"),
+        ("BENNU_DATABASE_STATEMENT_SECONDS", "0.5"),
         ("BENNU_SHUTDOWN_SECONDS", "5s"),
         ("BENNU_LOG", "verbose"),
         ("BENNU_LOG_FORMAT", "xml\nyml"),
@@ -128,6 +132,43 @@ fn no_error_shows_a_password() {
     }
     let broker = config(&[("BENNU_BROKER_URL", "amqp://me:hunter2@rabbit/%2f")]).unwrap().broker.unwrap();
     assert_eq!(format!("{broker} {broker:?}"), "amqp://***@rabbit/%2f BrokerUrl(amqp://***@rabbit/%2f)");
+}
+
+#[test]
+fn a_secret_can_be_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let (url, broker) = (file("url", "postgresql://me:hunter2@db/x\n"), file("broker", "amqp://rabbit"));
+    let read = config(&[("BENNU_DATABASE_URL_FILE", &url), ("BENNU_BROKER_URL_FILE", &broker)]).unwrap();
+    assert_eq!(read.database, DatabaseUrl::Postgres("postgresql://me:hunter2@db/x".to_owned()));
+    assert_eq!(read.broker.map(|broker| broker.to_string()), Some("amqp://rabbit".to_owned()));
+    let password = file("password", "a@b");
+    let parts = [("BENNU_POSTGRES_HOST", "db"), ("BENNU_POSTGRES_USER", "me")];
+    let parts = [parts.as_slice(), &[("BENNU_POSTGRES_PASSWORD_FILE", &password)]].concat();
+    let url_of_parts = DatabaseUrl::Postgres("postgresql://me:a%40b@db:5432/me".to_owned());
+    assert_eq!(config(&parts).unwrap().database, url_of_parts);
+
+    let (empty, wrong) = (file("empty", " \n"), file("wrong", "mysql://me:hunter2@db/x"));
+    let long = file("long", &"x".repeat(70_000));
+    for (path, expected) in [
+        (&empty, format!("BENNU_DATABASE_URL_FILE={empty}: expected a file with a value in it")),
+        (&long, format!("BENNU_DATABASE_URL_FILE={long}: expected a file of at most 65536 bytes")),
+        (&wrong, "BENNU_DATABASE_URL_FILE=mysql://***@db/x: expected sqlite:".to_owned()),
+        (&"/none".to_owned(), "BENNU_DATABASE_URL_FILE=/none: expected a file that can be read".to_owned()),
+    ] {
+        let error = refusal("BENNU_DATABASE_URL_FILE", path);
+        assert!(error.starts_with(&expected), "{error}");
+    }
+    let both = [("BENNU_DATABASE_URL_FILE", url.as_str()), ("PHOENIX_SQL_DATABASE_URL", "sqlite:///a.db")];
+    let expected =
+        format!("BENNU_DATABASE_URL_FILE={url}: expected no file, as PHOENIX_SQL_DATABASE_URL is set");
+    assert_eq!(config(&both).unwrap_err(), expected);
+    // What is no secret stands in the open.
+    assert!(refusal("BENNU_PORT_FILE", &url).starts_with("BENNU_PORT_FILE: unknown setting"));
 }
 
 #[test]

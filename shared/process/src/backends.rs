@@ -29,7 +29,12 @@ pub async fn open_store(config: &Config, archive: Archive) -> anyhow::Result<Sto
         DatabaseUrl::SqliteFile(path) => DatabaseLocation::SqliteFile(path.clone()),
         DatabaseUrl::Postgres(url) => DatabaseLocation::Postgres(url.clone()),
     };
-    let options = ConnectOptions { location, connections: config.database_connections };
+    let options = ConnectOptions {
+        location,
+        connections: config.database_connections,
+        acquire: config.database_acquire,
+        statement: config.database_statement,
+    };
     let blocks = BlockPolicy { large_bytes: config.large_block_bytes };
     let store = Store::open(&options, archive, blocks, Arc::new(SystemClock))
         .await

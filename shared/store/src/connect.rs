@@ -21,10 +21,22 @@ pub struct ConnectOptions {
     pub location: DatabaseLocation,
     /// Connections for reading (SQLite), or altogether (Postgres).
     pub connections: u32,
+    /// Waiting longer for a connection means that the database is overloaded: better an error than a pile of requests.
+    pub acquire: Duration,
+    /// After this Postgres ends a statement.
+    pub statement: Duration,
 }
 
-/// Waiting longer for a connection means that the database is overloaded: better an error than a pile of requests.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+impl ConnectOptions {
+    /// With the times that the settings have by default.
+    pub fn new(location: DatabaseLocation, connections: u32) -> Self {
+        Self { location, connections, acquire: Duration::from_secs(10), statement: Duration::from_secs(30) }
+    }
+}
+
+/// After this Postgres ends a transaction whose client is silent, with the locks that it holds. Large blocks are put into the object
+/// store within a transaction, which may take some attempts.
+const IDLE_TRANSACTION: Duration = Duration::from_mins(5);
 /// Another process may hold SQLite's write lock for a moment (a backup, a shell).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -47,45 +59,50 @@ pub(crate) struct Connections {
 pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbErr> {
     match &options.location {
         DatabaseLocation::Postgres(url) => {
-            let mut postgres = base_options(url.clone(), options.connections);
-            postgres.min_connections(1);
+            let mut postgres = base_options(url.clone(), options.connections, options.acquire);
+            let limits = [
+                ("statement_timeout", options.statement.as_millis()),
+                ("idle_in_transaction_session_timeout", IDLE_TRANSACTION.as_millis()),
+            ];
+            postgres.min_connections(1).map_sqlx_postgres_opts(move |postgres| postgres.options(limits));
             let connection = Database::connect(postgres).await?;
             Ok(Connections { write: connection.clone(), read: connection, folding: None })
         }
         // Every connection to ":memory:" is a database of its own, so there is only one.
         DatabaseLocation::SqliteMemory => {
-            let mut memory = base_options("sqlite::memory:".to_owned(), 1);
+            let mut memory = base_options("sqlite::memory:".to_owned(), 1, options.acquire);
             memory.min_connections(1).map_sqlx_sqlite_opts(|sqlite| sqlite_pragmas(sqlite, WRITER_CACHE));
             let connection = Database::connect(memory).await?;
             Ok(Connections { write: connection.clone(), read: connection, folding: None })
         }
         // SQLite has one writer at a time: a pool of one makes the others wait here, not in busy loops.
         DatabaseLocation::SqliteFile(path) => {
-            let mut writer = sqlite_file(path, 1, WRITER_CACHE);
+            let file = |connections, cache| sqlite_file(path, connections, options.acquire, cache);
+            let mut writer = file(1, WRITER_CACHE);
             writer.min_connections(1);
             let write = Database::connect(writer).await?;
             let readers = options.connections.max(1);
-            let read = Database::connect(sqlite_file(path, readers, READER_CACHES / readers)).await?;
-            let folding = Database::connect(sqlite_file(path, 1, WRITER_CACHE)).await?;
+            let read = Database::connect(file(readers, READER_CACHES / readers)).await?;
+            let folding = Database::connect(file(1, WRITER_CACHE)).await?;
             Ok(Connections { write, read, folding: Some(folding) })
         }
     }
 }
 
-fn base_options(url: String, connections: u32) -> SeaOptions {
+fn base_options(url: String, connections: u32, acquire: Duration) -> SeaOptions {
     let mut options = SeaOptions::new(url);
     options
         .max_connections(connections.max(1))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(acquire)
         .sqlx_logging(false)
         .test_before_acquire(false);
     options
 }
 
 /// The path is set past the URL, in which `?`, `#` and `%` would mean something.
-fn sqlite_file(path: &Path, connections: u32, cache: u32) -> SeaOptions {
+fn sqlite_file(path: &Path, connections: u32, acquire: Duration, cache: u32) -> SeaOptions {
     let path = path.to_owned();
-    let mut options = base_options("sqlite:".to_owned(), connections);
+    let mut options = base_options("sqlite:".to_owned(), connections, acquire);
     options.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite_pragmas(sqlite.filename(&path).create_if_missing(true), cache)
     });

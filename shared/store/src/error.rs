@@ -9,7 +9,9 @@ use sea_orm::{DbErr, RuntimeErr, SqlxError};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("database: {0}")]
-    Database(#[from] DbErr),
+    Database(#[source] DbErr),
+    #[error("the database took too long; a smaller request may be quick enough")]
+    TooSlow,
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     #[error("a stored span cannot be read: {0}")]
@@ -28,21 +30,41 @@ pub enum StoreError {
     Interrupted(String),
 }
 
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        match sql_error(&error) {
+            Some(SqlxError::Database(sql)) if sql.code().is_some_and(|code| code == QUERY_CANCELED) => {
+                Self::TooSlow
+            }
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// SQLSTATE of a statement that was ended by its time limit.
+const QUERY_CANCELED: &str = "57014";
+
+fn sql_error(error: &DbErr) -> Option<&SqlxError> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
 impl StoreError {
     /// Whether the same work may succeed later. What the database refuses because of the data itself
     /// (constraint, range, encoding) never will.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Database(
-                DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)),
-            ) => is_transient_sql(error),
             Self::Database(DbErr::Conn(_) | DbErr::ConnectionAcquire(_))
+            | Self::TooSlow
             | Self::Archive(_)
             | Self::Journal(_)
             | Self::JournalBroken
             | Self::LostRace
             | Self::Interrupted(_) => true,
-            Self::Database(_) | Self::Span(_) | Self::Condition(_) | Self::Block { .. } => false,
+            Self::Database(error) => sql_error(error).is_some_and(is_transient_sql),
+            Self::Span(_) | Self::Condition(_) | Self::Block { .. } => false,
         }
     }
 }

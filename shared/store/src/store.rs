@@ -57,8 +57,11 @@ impl Store {
     async fn migrate(&self) -> Result<(), StoreError> {
         let transaction = self.begin().await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
+            // A step may take as long as it has to.
             transaction
-                .execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+                .execute_unprepared(&format!(
+                    "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
+                ))
                 .await?;
         }
         Migrator::up(transaction.raw(), None).await?;

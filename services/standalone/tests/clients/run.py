@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prepares and runs the client suites: `run.py python|npm|stack|compat|all [-- arguments for the suite]`.
+"""Prepares and runs the suites around the programs: `run.py python|npm|stack|compat|deploy|load|all [-- arguments for the suite]`.
 `run.py reference` only installs the reference server, for the benchmark.
 
 Needs Python 3.11, Node.js 20 and a built `bennu` (`BENNU_BIN`, default target/debug/bennu), or a running
@@ -17,7 +17,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[3]
 ENVIRONMENTS = REPOSITORY / ".venv"
-SUITES = ("python", "npm", "stack", "compat")
+SUITES = ("python", "npm", "stack", "compat", "deploy", "load")
+BENNU = Path(os.environ.get("BENNU_BIN", REPOSITORY / "target" / "debug" / "bennu")).absolute()
 # What differs in the distributed shape: annotations wait in Redis for a worker of their own.
 OF_THE_STACK = {
     "python": ["test_annotations.py", "test_receipts.py", "test_evaluations.py"],
@@ -43,7 +44,7 @@ def parsed() -> argparse.Namespace:
         action="store_true",
         help="skip compat, with a message, when the reference server cannot be installed",
     )
-    parser.add_argument("rest", nargs="*", help="passed on to pytest, node or compare.py")
+    parser.add_argument("rest", nargs="*", help="passed on to pytest, node, compare.py or bench load")
     return parser.parse_args()
 
 
@@ -86,6 +87,19 @@ def run_compat(options: argparse.Namespace) -> int:
             return 0
         command += ["--reference", python.parent / "phoenix"]
     return ended([*command, *options.rest], HERE)
+
+
+def run_deploy(options: argparse.Namespace) -> int:
+    folder = REPOSITORY / "deploy" / "tests"
+    python = environment("deploy", folder / "requirements.txt")
+    return ended([python, "-m", "pytest", *options.rest], folder)
+
+
+def run_load(options: argparse.Namespace) -> int:
+    """Every scenario for a moment, if the arguments do not name one."""
+    k6 = environment("k6", REPOSITORY / "loadtests" / "k6" / "requirements.txt").parent / "k6"
+    command = [BENNU.with_name("bench"), "load", "--k6", k6, "--bennu", BENNU]
+    return ended([*command, *(options.rest or ["all", "--smoke"])], REPOSITORY)
 
 
 def run_reference(_options: argparse.Namespace) -> int:

@@ -106,7 +106,9 @@ fn what_is_away_is_said_and_comes_back_without_a_restart() {
     let busy = busy.unwrap();
     assert_eq!((busy.status, busy.header("retry-after")), (503, Some("1")), "{}", busy.text());
     stack.rabbitmq.start_again().unwrap();
-    until("the receiver has its broker back", VISIBLE_WITHIN, || ready(&receiver).status == 200);
+    until("both have their broker back", VISIBLE_WITHIN, || {
+        [&receiver, &query].iter().all(|address| ready(address).status == 200)
+    });
 
     stack.postgres.stop();
     until("query misses its database", VISIBLE_WITHIN * 2, || ready(&query).status == 503);

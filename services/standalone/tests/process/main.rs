@@ -25,3 +25,4 @@ mod overload;
 mod probes;
 mod root_path;
 mod shutdown;
+mod slow_database;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::variables::{ConfigError, Variables};
-use super::{masked, number};
+use super::{masked, number, seconds};
 
 /// Where annotations are queued, and how long things take.
 #[derive(Clone, PartialEq)]
@@ -32,7 +32,6 @@ impl std::fmt::Debug for AnnotationSettings {
 }
 
 pub(super) fn read(vars: &Variables) -> Result<AnnotationSettings, ConfigError> {
-    let seconds = |range| move |value: &str| number(value, range).map(Duration::from_secs);
     Ok(AnnotationSettings {
         redis_url: vars.read("BENNU_ANNOTATION_QUEUE_URL", redis_url)?,
         redis_syncs_every_write: vars.read("BENNU_ANNOTATION_QUEUE_SYNC", sync)?,

@@ -10,6 +10,7 @@ mod log;
 mod object_store_url;
 mod postgres_parts;
 mod root_path;
+mod secret_file;
 mod settings;
 mod variables;
 
@@ -72,6 +73,10 @@ pub struct Config {
     pub limits_check: Duration,
     /// Connections of the read pool.
     pub database_connections: u32,
+    /// How long work waits for a connection.
+    pub database_acquire: Duration,
+    /// After this Postgres ends a statement.
+    pub database_statement: Duration,
     /// Time to finish work in hand after a signal.
     pub shutdown_grace: Duration,
     pub log: LogFilter,
@@ -131,8 +136,9 @@ impl Config {
             limits_check: vars
                 .read("BENNU_LIMITS_CHECK_SECONDS", |v| number(v, 1..=86_400).map(Duration::from_secs))?,
             database_connections: vars.read("BENNU_DATABASE_CONNECTIONS", |v| number(v, 1..=1000))?,
-            shutdown_grace: vars
-                .read("BENNU_SHUTDOWN_SECONDS", |v| number(v, 0..=3600).map(Duration::from_secs))?,
+            database_acquire: vars.read("BENNU_DATABASE_ACQUIRE_SECONDS", seconds(1..=600))?,
+            database_statement: vars.read("BENNU_DATABASE_STATEMENT_SECONDS", seconds(1..=3_600))?,
+            shutdown_grace: vars.read("BENNU_SHUTDOWN_SECONDS", seconds(0..=3_600))?,
             log: vars.read("BENNU_LOG", LogFilter::parse)?,
             log_format: vars.read("BENNU_LOG_FORMAT", LogFormat::parse)?,
             working_dir,
@@ -209,6 +215,10 @@ fn host(value: &str) -> Result<String, String> {
 
 fn port(value: &str) -> Result<u16, String> {
     value.parse().map_err(|_| "a port number from 0 to 65535 (0 lets the system choose)".to_owned())
+}
+
+fn seconds(range: std::ops::RangeInclusive<u64>) -> impl FnOnce(&str) -> Result<Duration, String> {
+    move |value| number(value, range).map(Duration::from_secs)
 }
 
 fn number<N>(value: &str, range: std::ops::RangeInclusive<u64>) -> Result<N, String>

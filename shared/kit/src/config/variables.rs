@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::database_url::mask;
+use super::secret_file;
 use super::settings::{SETTINGS, Setting, Shown};
 
 /// One line that says which variable is wrong and what is expected; never shows a secret.
@@ -34,6 +35,7 @@ impl Variables {
     /// Sorts the variables out. A `BENNU_*` name that is not in the table is an error.
     pub(super) fn collect(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let mut all = Self { given: BTreeMap::new(), working_dir: String::new(), home: None };
+        let mut files = Vec::new();
         for (name, value) in vars {
             let value = value.trim().to_owned();
             if name == "HOME" && !value.is_empty() {
@@ -45,13 +47,30 @@ impl Variables {
             }
             match SETTINGS.iter().find(|s| s.name == name || s.aliases.contains(&name.as_str())) {
                 Some(setting) => all.give(setting, name, value),
-                None if name.starts_with("BENNU_") => {
-                    return Err(ConfigError::Unknown { suggestion: nearest(&name), name });
-                }
-                None => {}
+                None => match secret_file::setting_of(&name) {
+                    Some(setting) => files.push((setting, name, value)),
+                    None if name.starts_with("BENNU_") => {
+                        return Err(ConfigError::Unknown { suggestion: nearest(&name), name });
+                    }
+                    None => {}
+                },
             }
         }
+        all.read_files(files)?;
         Ok(all)
+    }
+
+    /// A file beside a value is a mistake: nobody could tell which of them is meant.
+    fn read_files(&mut self, files: Vec<(&'static Setting, String, String)>) -> Result<(), ConfigError> {
+        for (setting, name, path) in files.into_iter().filter(|(.., path)| !path.is_empty()) {
+            if let Some(given) = self.given.get(setting.name) {
+                let expected = format!("no file, as {} is set", given.name);
+                return Err(ConfigError::Invalid { name, value: Shown::Plain.show(&path), expected });
+            }
+            let value = secret_file::read(&name, &path)?;
+            self.give(setting, name, value);
+        }
+        Ok(())
     }
 
     fn give(&mut self, setting: &Setting, name: String, value: String) {
@@ -126,7 +145,7 @@ impl Variables {
 }
 
 impl Shown {
-    fn show(self, value: &str) -> String {
+    pub(super) fn show(self, value: &str) -> String {
         match self {
             // A value of megabytes or with line breaks would not be one line.
             Self::Plain => value.chars().take(200).flat_map(char::escape_debug).collect(),

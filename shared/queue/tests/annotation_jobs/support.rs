@@ -43,7 +43,7 @@ impl TestQueue {
         let (file, archive) = (databases::sqlite(), tempfile::tempdir().unwrap());
         let location = DatabaseLocation::SqliteFile(file.path());
         let worker = async || {
-            let options = ConnectOptions { location: location.clone(), connections: 2 };
+            let options = ConnectOptions::new(location.clone(), 2);
             let blocks = BlockPolicy { large_bytes: usize::MAX };
             let files = Archive::in_directory(archive.path()).unwrap();
             let store = Store::open(&options, files, blocks, Arc::new(clock.clone())).await.unwrap();

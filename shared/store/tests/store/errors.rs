@@ -76,7 +76,7 @@ async fn a_server_that_is_not_there_is_transient() {
     // Nobody listens on the port that was just given back.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let location = DatabaseLocation::Postgres(format!("postgres://nobody@127.0.0.1:{port}/nothing"));
-    let options = ConnectOptions { location, connections: 1 };
+    let options = ConnectOptions::new(location, 1);
     let archive = Archive::in_directory(archive.path()).unwrap();
     let error = Store::open(&options, archive, BlockPolicy { large_bytes: 1 }, clock).await.err().unwrap();
     assert!(error.is_transient(), "{error}");
@@ -88,7 +88,7 @@ async fn a_sqlite_file_in_a_directory_with_an_odd_name_is_that_file() {
     let directory = parent.path().join("100% a?b#c ü");
     std::fs::create_dir_all(&directory).unwrap();
     let file = directory.join("data.sqlite");
-    let options = ConnectOptions { location: DatabaseLocation::SqliteFile(file.clone()), connections: 1 };
+    let options = ConnectOptions::new(DatabaseLocation::SqliteFile(file.clone()), 1);
     let archive = Archive::in_directory(&directory).unwrap();
     let clock = Arc::new(ManualClock::at(at(0)));
     let store = Store::open(&options, archive, BlockPolicy { large_bytes: 1 }, clock).await.unwrap();

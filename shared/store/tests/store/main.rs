@@ -30,6 +30,7 @@ mod repetition;
 mod roll_ups;
 mod running_spans;
 mod session_pages;
+mod slow_database;
 mod span_filters;
 mod span_ids;
 mod span_pages;

@@ -20,10 +20,15 @@ const GREETING: Greeting = Greeting {
 
 /// A new server, ready for connections.
 pub fn start() -> Result<Server, ServerError> {
-    on_free_ports(|[port]| start_on(port))
+    on_free_ports(|[port]| start_on(port, &FORGETFUL))
 }
 
-fn start_on(port: u16) -> Result<Server, ServerError> {
+/// One that has every commit on the disk before it says so, with the memory that a deployment would give it: for measuring.
+pub fn start_durable() -> Result<Server, ServerError> {
+    on_free_ports(|[port]| start_on(port, &DURABLE))
+}
+
+fn start_on(port: u16, settings: &[&str]) -> Result<Server, ServerError> {
     let initdb = find_newest_program("/usr/lib/postgresql", "initdb", "postgresql")?;
     let user = ServerUser::choose()?;
     let directory = tempfile::tempdir().map_err(failed_to("making a directory for Postgres"))?;
@@ -33,7 +38,7 @@ fn start_on(port: u16) -> Result<Server, ServerError> {
 
     let mut command = user.command(&initdb.with_file_name("postgres"), directory.path());
     command.arg("-D").arg(data).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-    command.args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
+    command.args(settings.iter().flat_map(|setting| ["-c", *setting]));
     let recipe = Recipe {
         name: "Postgres",
         command,
@@ -60,10 +65,20 @@ fn initialise(mut initdb: Command, data: &Path) -> Result<(), ServerError> {
 
 /// Small memory, and no waiting for the disk: commits survive a kill of the server, not a power cut. Tests run side by
 /// side, each with a few connections.
-const SETTINGS: [&str; 5] = [
+const FORGETFUL: [&str; 5] = [
     "fsync=off",
     "full_page_writes=off",
     "shared_buffers=32MB",
+    "max_connections=200",
+    "unix_socket_directories=",
+];
+
+/// As deploy/compose.yaml has it.
+const DURABLE: [&str; 6] = [
+    "shared_buffers=512MB",
+    "max_wal_size=4GB",
+    "checkpoint_timeout=15min",
+    "wal_compression=lz4",
     "max_connections=200",
     "unix_socket_directories=",
 ];

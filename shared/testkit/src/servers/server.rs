@@ -77,6 +77,11 @@ impl Server {
         Ok(server)
     }
 
+    /// Of its main process; those that it starts are below it.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Stops it in good order; its data stays.
     pub fn stop(&mut self) {
         if self.exited().is_some() {

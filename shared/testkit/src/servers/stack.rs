@@ -54,8 +54,21 @@ pub struct Stack {
 impl Stack {
     /// Starts everything with the programs in a directory such as `target/debug`; `settings` reach all services.
     pub fn start(programs: &Path, settings: &[(&str, &str)]) -> Result<Self, ServerError> {
+        Self::start_on(programs, settings, postgres::start)
+    }
+
+    /// The same on a Postgres that waits for its disk: for measuring.
+    pub fn start_durable(programs: &Path, settings: &[(&str, &str)]) -> Result<Self, ServerError> {
+        Self::start_on(programs, settings, postgres::start_durable)
+    }
+
+    fn start_on(
+        programs: &Path,
+        settings: &[(&str, &str)],
+        postgres: fn() -> Result<Server, ServerError>,
+    ) -> Result<Self, ServerError> {
         let (postgres, rabbitmq, redis) = std::thread::scope(|scope| {
-            let (postgres, rabbitmq) = (scope.spawn(postgres::start), scope.spawn(rabbitmq::start));
+            let (postgres, rabbitmq) = (scope.spawn(postgres), scope.spawn(rabbitmq::start));
             let redis = redis::start();
             (postgres.join().expect("no panic"), rabbitmq.join().expect("no panic"), redis)
         });

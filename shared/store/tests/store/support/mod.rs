@@ -143,7 +143,7 @@ async fn open(
     blocks: BlockPolicy,
     clock: &ManualClock,
 ) -> Result<Store, StoreError> {
-    let options = ConnectOptions { location: location.clone(), connections: 4 };
+    let options = ConnectOptions::new(location.clone(), 4);
     Store::open(&options, Archive::in_directory(archive.path())?, blocks, Arc::new(clock.clone())).await
 }
 

@@ -1,0 +1,59 @@
+//! What Postgres itself takes in: the rows and blocks that it just stored, once more through a bare binary COPY.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+
+/// The tables that hold nearly all bytes.
+const TABLES: [&str; 2] = ["spans", "trace_blocks"];
+
+/// Spans a second.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct RawCopy {
+    pub spans: usize,
+    /// Into tables with the indexes of the real ones.
+    pub with_indexes_per_s: f64,
+    /// Into tables without any.
+    pub without_indexes_per_s: f64,
+}
+
+/// Copies what is stored into tables of its own; `directory` takes the files between.
+pub fn raw_copy(database: &str, directory: &Path) -> Result<RawCopy> {
+    let file = |table: &str| directory.join(format!("{table}.copy")).display().to_string();
+    for table in TABLES {
+        let copy = format!(r"\copy (SELECT * FROM {table} ORDER BY id) TO '{}' (FORMAT binary)", file(table));
+        psql(database, &[copy])?;
+    }
+    let spans: usize =
+        psql(database, &["SELECT count(*) FROM spans".to_owned()])?.trim().parse().context("a count")?;
+    let timed = |like: &str| {
+        let new = TABLES.map(|table| format!("CREATE TABLE raw_{table} (LIKE {table} {like})"));
+        psql(database, &new)?;
+        let copies = TABLES.map(|table| format!(r"\copy raw_{table} FROM '{}' (FORMAT binary)", file(table)));
+        let begin = Instant::now();
+        psql(database, &copies)?;
+        let seconds = begin.elapsed().as_secs_f64();
+        psql(database, &TABLES.map(|table| format!("DROP TABLE raw_{table}")))?;
+        #[expect(clippy::cast_precision_loss, reason = "span counts of a run stay far below 2^52")]
+        Ok::<_, anyhow::Error>(spans as f64 / seconds)
+    };
+    Ok(RawCopy {
+        spans,
+        with_indexes_per_s: timed("INCLUDING ALL")?,
+        without_indexes_per_s: timed("INCLUDING STORAGE")?,
+    })
+}
+
+/// Runs commands in one transaction, and answers what they print.
+fn psql(database: &str, commands: &[String]) -> Result<String> {
+    let mut psql = Command::new("psql");
+    psql.args([database, "--no-psqlrc", "--quiet", "--tuples-only", "--single-transaction"]);
+    psql.args(["--set", "ON_ERROR_STOP=1"]);
+    psql.args(commands.iter().flat_map(|command| ["--command", command]));
+    let done = psql.output().context("psql, which is part of the Debian package postgresql-client")?;
+    ensure!(done.status.success(), "{commands:?}: {}", String::from_utf8_lossy(&done.stderr));
+    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
