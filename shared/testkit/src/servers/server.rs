@@ -59,6 +59,8 @@ pub enum ServerError {
         "{program} is not installed; it is part of the Debian package {package} (apt-get install {package})"
     )]
     NotInstalled { program: &'static str, package: &'static str },
+    #[error("{program} is not built (cargo build --workspace --bins)")]
+    NotBuilt { program: &'static str },
     #[error("{what}: {source}")]
     System { what: String, source: std::io::Error },
     #[error("{what}; its output ends:\n{output}")]
