@@ -9,6 +9,7 @@ mod m0006_annotations;
 mod m0009_annotation_queue;
 mod m0010_accounts;
 mod m0014_limits;
+mod m0012_compaction;
 mod statistics;
 
 use sea_orm_migration::MigrationTrait;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_annotation_queue::Migration),
             Box::new(m0010_accounts::Migration),
             Box::new(m0014_limits::Migration),
+            Box::new(m0012_compaction::Migration),
         ]
     }
 }

@@ -122,13 +122,13 @@ impl SpanWrite<'_> {
         self.write_traces(&mut traces, ids.traces).await?;
         self.write_trace_texts(&traces).await?;
         self.write_blocks(&mut traces, ids.blocks).await?;
+        self.note_for_compactor(&traces).await?;
         let written = self.write_span_rows(&traces, ids.spans).await?;
         self.shrink_ranges(&traces).await?;
         Ok(written)
     }
 
     async fn undo(self) {
-        // Objects first: on SQLite the next batch gets the same block ids, and with them the same keys.
         for key in self.objects {
             if let Err(error) = self.scoped.store.archive.delete(&key).await {
                 tracing::warn!(%error, "an object of a failed batch stays behind");
