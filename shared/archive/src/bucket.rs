@@ -84,7 +84,7 @@ impl BucketOptions {
             // Without TLS the machine need not have any.
             .with_no_system_certificates(self.endpoint.as_deref().is_some_and(is_plain));
         // Roles of pods and instances are found through variables of their platform.
-        let platform = || AmazonS3Builder::from_env();
+        let platform = AmazonS3Builder::from_env;
         let mut builder = self.credentials.as_ref().map_or_else(platform, |credentials| {
             let builder = AmazonS3Builder::new()
                 .with_access_key_id(&credentials.access_key)

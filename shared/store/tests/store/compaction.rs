@@ -53,7 +53,7 @@ async fn export(data: ScopedStore<'_>, trace: TraceRowId) -> Bytes {
 }
 
 async fn due(db: &TestStore) -> Vec<TraceRowId> {
-    let idle_since = Timestamp(db.data().time().0 - POLICY.idle.as_micros() as i64);
+    let idle_since = Timestamp(db.data().time().0 - i64::try_from(POLICY.idle.as_micros()).unwrap());
     let due: Vec<DueTrace> = db.store.due_traces(idle_since, 100).await.unwrap();
     assert!(due.iter().all(|due| due.scope.tenant().0 == 1));
     due.into_iter().map(|due| due.trace).collect()

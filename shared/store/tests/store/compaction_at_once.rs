@@ -22,7 +22,7 @@ on_both_engines!(nothing_is_lost_between_writers_deletes_readers_and_compactors,
 const TRACES: u64 = 4;
 const BATCHES: u64 = 16;
 const SPANS_A_BATCH: u64 = 3;
-const STILL: std::ops::RangeInclusive<u128> = 101..=112;
+const STILL: std::ops::RangeInclusive<u64> = 101..=112;
 const STILL_BLOCKS: u64 = 4;
 
 fn scope() -> TenantScope {
@@ -54,13 +54,13 @@ fn batch(writer: u64, number: u64) -> Vec<Arc<PreparedSpan>> {
 async fn nothing_is_lost_between_writers_deletes_readers_and_compactors(db: TestStore) {
     // Traces that nobody touches any more but the compactors: readers always find all of them.
     for place in 0..STILL_BLOCKS {
-        let spans = STILL.map(|trace| span(trace, 90_000 + trace as u64 * STILL_BLOCKS + place));
+        let spans = STILL.map(|trace| span(trace.into(), 90_000 + trace * STILL_BLOCKS + place));
         db.write(request().project("still").spans(spans)).await;
     }
     let still = db.project("still").await;
     let mut exports = Vec::new();
     for trace in STILL {
-        let row = db.data().trace_row_with_id(trace_id(trace)).await.unwrap().unwrap();
+        let row = db.data().trace_row_with_id(trace_id(trace.into())).await.unwrap().unwrap();
         exports.push((row, db.data().export_trace(row).await.unwrap().unwrap()));
     }
     write(db.data(), request().project("p").span(span(1, 80_000))).await.unwrap();
@@ -88,9 +88,9 @@ async fn nothing_is_lost_between_writers_deletes_readers_and_compactors(db: Test
             }
         });
     }
-    let mut turns = exports.iter().cycle();
+    let (mut turns, blocks) = (exports.iter().cycle(), usize::try_from(STILL_BLOCKS).unwrap());
     while busy.load(Ordering::SeqCst) > 0 {
-        assert_eq!(every_span(db.data(), still).await.len(), exports.len() * STILL_BLOCKS as usize);
+        assert_eq!(every_span(db.data(), still).await.len(), exports.len() * blocks);
         for (row, exported) in turns.by_ref().take(5) {
             assert_eq!(db.data().export_trace(*row).await.unwrap().as_ref(), Some(exported));
         }
@@ -149,13 +149,13 @@ async fn delete(store: &Store, id: u64) {
 }
 
 /// A few of the traces that are due, and one more.
-async fn compact_some(store: &Store, one_more: Option<u128>, old: bool) {
+async fn compact_some(store: &Store, one_more: Option<u64>, old: bool) {
     let policy = CompactionPolicy { idle: Duration::ZERO, most_bytes: 16 << 20 };
     let data = store.scoped(&scope());
     let due = store.due_traces(Timestamp(i64::MAX), 3).await.unwrap();
     let mut due: Vec<_> = due.into_iter().map(|due| due.trace).collect();
     if let Some(trace) = one_more {
-        due.extend(data.trace_row_with_id(trace_id(trace)).await.unwrap());
+        due.extend(data.trace_row_with_id(trace_id(trace.into())).await.unwrap());
     }
     for trace in due {
         if let Err(error) = data.compact_trace(trace, policy, old).await {
