@@ -58,6 +58,7 @@ impl ScopedStore<'_> {
         };
         // If this fails nobody knows which objects are in use: the sweep finds out.
         transaction.commit().await?;
+        self.store.written(merged.block.compressed.len());
         done.merged += group.len() - 1;
         if object.is_some() {
             done.archived += 1;
