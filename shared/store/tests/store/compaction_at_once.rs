@@ -79,12 +79,13 @@ async fn nothing_is_lost_between_writers_deletes_readers_and_compactors(db: Test
             busy.fetch_sub(1, Ordering::SeqCst);
         });
     }
-    for old in [false, true] {
+    for archives in [false, true] {
         let (store, busy) = (beside(&db).await, Arc::clone(&busy));
         tasks.spawn(async move {
-            let mut still = STILL;
+            // One trace after the other becomes an object; those of the writers as well, but for some.
+            let mut old = STILL.chain([1, 2]).filter(|_| archives);
             while busy.load(Ordering::SeqCst) > 0 {
-                compact_some(&store, old.then(|| still.next()).flatten(), old).await;
+                compact_some(&store, old.next()).await;
             }
         });
     }
@@ -120,7 +121,7 @@ async fn nothing_is_lost_between_writers_deletes_readers_and_compactors(db: Test
         }
     }
     while !db.store.due_traces(Timestamp(i64::MAX), 1).await.unwrap().is_empty() {
-        compact_some(&db.store, None, false).await;
+        compact_some(&db.store, None).await;
     }
     let stored = every_span(db.data(), db.project("p").await).await;
     assert_eq!(stored.len(), expected.len());
@@ -148,16 +149,17 @@ async fn delete(store: &Store, id: u64) {
     }
 }
 
-/// A few of the traces that are due, and one more.
-async fn compact_some(store: &Store, one_more: Option<u64>, old: bool) {
+/// A few of the traces that are due, and one that is old.
+async fn compact_some(store: &Store, old: Option<u64>) {
     let policy = CompactionPolicy { idle: Duration::ZERO, most_bytes: 16 << 20 };
     let data = store.scoped(&scope());
     let due = store.due_traces(Timestamp(i64::MAX), 3).await.unwrap();
-    let mut due: Vec<_> = due.into_iter().map(|due| due.trace).collect();
-    if let Some(trace) = one_more {
-        due.extend(data.trace_row_with_id(trace_id(trace.into())).await.unwrap());
+    let mut traces: Vec<_> = due.into_iter().map(|due| (due.trace, false)).collect();
+    if let Some(old) = old {
+        let row = data.trace_row_with_id(trace_id(old.into())).await.unwrap();
+        traces.extend(row.map(|row| (row, true)));
     }
-    for trace in due {
+    for (trace, old) in traces {
         if let Err(error) = data.compact_trace(trace, policy, old).await {
             assert!(error.is_transient(), "{error}");
         }
