@@ -152,15 +152,14 @@ async fn delete(store: &Store, id: u64) {
 /// A few of the traces that are due, and one that is old.
 async fn compact_some(store: &Store, old: Option<u64>) {
     let policy = CompactionPolicy { idle: Duration::ZERO, most_bytes: 16 << 20 };
-    let data = store.scoped(&scope());
     let due = store.due_traces(Timestamp(i64::MAX), 3).await.unwrap();
-    let mut traces: Vec<_> = due.into_iter().map(|due| (due.trace, false)).collect();
+    let mut traces: Vec<_> = due.into_iter().map(|due| (due.scope, due.trace, false)).collect();
     if let Some(old) = old {
-        let row = data.trace_row_with_id(trace_id(old.into())).await.unwrap();
-        traces.extend(row.map(|row| (row, true)));
+        let row = store.scoped(&scope()).trace_row_with_id(trace_id(old.into())).await.unwrap();
+        traces.extend(row.map(|row| (scope(), row, true)));
     }
-    for (trace, old) in traces {
-        if let Err(error) = data.compact_trace(trace, policy, old).await {
+    for (scope, trace, old) in traces {
+        if let Err(error) = store.scoped(&scope).compact_trace(trace, policy, old).await {
             assert!(error.is_transient(), "{error}");
         }
     }
