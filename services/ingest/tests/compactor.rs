@@ -123,6 +123,7 @@ impl Bench {
                 if path.is_dir() { directories.push(path) } else { files.push(key()) }
             }
         }
+        files.retain(|key| key != "deployment");
         files.sort();
         files
     }
@@ -197,6 +198,29 @@ async fn the_sweep_takes_what_no_row_names_once_it_is_old() {
     assert!(bench.export(1).await.is_some());
     bench.shutdown.fire(0);
     arbiter.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_objects_of_another_database_are_left_alone() {
+    let (first, mut second) = (Bench::new(0).await, Bench::new(0).await);
+    first.write(request().span(span(1, 1))).await;
+    let (_compactor, arbiter) = first.compact().await;
+    first.until_counted("bennu_sweep_rounds_total", 1).await;
+    let objects = first.objects();
+    assert_eq!(objects.len(), 1);
+    // An empty database beside these objects.
+    second.archive = first.archive.clone();
+    second.clock.advance(GRACE + HOUR);
+    let (_compactor, other_arbiter) = second.compact().await;
+    second.until_counted("bennu_sweep_failures_total", 1).await;
+    second.clock.advance(HOUR);
+    second.until_counted("bennu_sweep_failures_total", 2).await;
+    assert_eq!(second.counted("bennu_sweep_deleted_total"), 0);
+    assert_eq!(first.objects(), objects);
+    for (bench, arbiter) in [(first, arbiter), (second, other_arbiter)] {
+        bench.shutdown.fire(0);
+        arbiter.stop();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

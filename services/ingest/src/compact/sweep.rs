@@ -25,6 +25,9 @@ const PAGE: usize = 1_000;
 /// Where all objects of tenants are.
 const TENANTS: &str = "tenants";
 
+/// Tells whose objects these are: the name of the database that swept them first.
+const OWNER: &str = "deployment";
+
 /// A sweep now and then, some objects at a time.
 pub(super) struct Sweep {
     store: Store,
@@ -50,6 +53,10 @@ pub(super) enum SweepError {
     Store(#[from] StoreError),
     #[error("broker: {0}")]
     Broker(#[from] BrokerError),
+    #[error(
+        "its objects are of another database (see {OWNER} in it): BENNU_OBJECT_STORE_URL and BENNU_DATABASE_URL do not belong together"
+    )]
+    Foreign,
 }
 
 impl Sweep {
@@ -87,6 +94,7 @@ impl Sweep {
         }
         let swept = self.page(now).await;
         if swept.is_err() {
+            self.metrics.sweep_failed();
             self.left = None;
             self.next = now.after(self.every);
         }
@@ -123,12 +131,24 @@ impl Sweep {
         &mut self,
         now: Timestamp,
     ) -> Result<BoxStream<'static, Result<ListedObject, ArchiveError>>, SweepError> {
+        self.make_sure_that_it_is_ours().await?;
         let is_quiet = match &self.broker {
             Some(broker) => broker.nothing_waits().await?,
             None => false,
         };
         self.quiet = [is_quiet.then_some(now), self.quiet[0]];
         Ok(self.archive.list(TENANTS))
+    }
+
+    /// An empty database beside the objects of another one would find all of them useless.
+    async fn make_sure_that_it_is_ours(&self) -> Result<(), SweepError> {
+        let id = self.store.deployment_id().await?;
+        match self.archive.get(OWNER).await {
+            Ok(owner) if owner == id => Ok(()),
+            Ok(_) => Err(SweepError::Foreign),
+            Err(error) if error.is_missing() => Ok(self.archive.put(OWNER, id.into()).await?),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn delete_unused(&self, old: Vec<ListedObject>) -> Result<usize, SweepError> {

@@ -14,6 +14,7 @@ pub struct CompactorMetrics {
     swept: IntCounter,
     seen: IntCounter,
     sweeps: IntCounter,
+    failed_sweeps: IntCounter,
 }
 
 impl CompactorMetrics {
@@ -41,6 +42,7 @@ impl CompactorMetrics {
             swept: counter("bennu_sweep_deleted_total", "Objects deleted because nothing referred to them.")?,
             seen: counter("bennu_sweep_seen_total", "Objects looked at.")?,
             sweeps: counter("bennu_sweep_rounds_total", "Searches of the whole object store.")?,
+            failed_sweeps: counter("bennu_sweep_failures_total", "Searches that had to be given up.")?,
         })
     }
 
@@ -63,6 +65,10 @@ impl CompactorMetrics {
     pub fn swept(&self, seen: usize, deleted: usize) {
         self.seen.inc_by(seen as u64);
         self.swept.inc_by(deleted as u64);
+    }
+
+    pub fn sweep_failed(&self) {
+        self.failed_sweeps.inc();
     }
 
     pub fn sweep_done(&self) {

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use bennu_access::SystemScope;
+use bennu_domain::ids::TenantId;
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Statement,
+};
 
 use crate::blocks::tenant_of_object;
 use crate::entities::trace_block;
@@ -13,6 +17,24 @@ use crate::store::Store;
 const KEYS_A_STATEMENT: usize = 500;
 
 impl Store {
+    /// The name of this database, made when it is first asked for. Whoever deletes objects because no row names them must first
+    /// be sure that they are those of this database.
+    pub async fn deployment_id(&self) -> Result<String, StoreError> {
+        let transaction = self.begin().await?;
+        let backend = transaction.get_database_backend();
+        let new = format!("{:032x}", fastrand::u128(..));
+        let insert =
+            "INSERT INTO deployment (id) SELECT CAST($1 AS TEXT) WHERE NOT EXISTS (SELECT 1 FROM deployment)";
+        transaction
+            .execute_raw(Statement::from_sql_and_values(backend, insert, [new.as_str().into()]))
+            .await?;
+        let row =
+            transaction.query_one_raw(Statement::from_string(backend, "SELECT id FROM deployment")).await?;
+        let id = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(new);
+        transaction.commit().await?;
+        Ok(id)
+    }
+
     /// Those of the keys that are of blocks, and that no row names. No key is ever used again, so those that were put long
     /// enough ago stay that way.
     pub async fn unnamed_block_objects(&self, keys: &[String]) -> Result<Vec<String>, StoreError> {
@@ -24,6 +46,8 @@ impl Store {
         }
         let mut unnamed = Vec::new();
         for (tenant, keys) in by_tenant {
+            let scope = SystemScope::for_tenant(TenantId(tenant), "looking for objects that no row names");
+            let scoped = self.scoped(&scope);
             for some in keys.chunks(KEYS_A_STATEMENT) {
                 let named: Vec<String> = trace_block::Entity::find()
                     .select_only()
@@ -31,7 +55,7 @@ impl Store {
                     .filter(trace_block::Column::TenantId.eq(tenant))
                     .filter(trace_block::Column::ObjectKey.is_in(some.iter().map(|key| key.as_str())))
                     .into_tuple()
-                    .all(&self.read)
+                    .all(&scoped.store.read)
                     .await?;
                 let named: HashSet<String> = named.into_iter().collect();
                 unnamed.extend(
