@@ -54,7 +54,7 @@ pub(super) enum SweepError {
     #[error("broker: {0}")]
     Broker(#[from] BrokerError),
     #[error(
-        "its objects are of another database (see {OWNER} in it): BENNU_OBJECT_STORE_URL and BENNU_DATABASE_URL do not belong together"
+        "its objects are of another database (see the object deployment): BENNU_OBJECT_STORE_URL and BENNU_DATABASE_URL do not belong together"
     )]
     Foreign,
 }
