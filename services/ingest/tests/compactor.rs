@@ -164,7 +164,7 @@ async fn old_traces_go_to_the_object_store() {
     assert_eq!(bench.objects().len(), 2);
     assert_eq!(bench.export(2).await, exported);
     // The walk is made again and again: the third one becomes old.
-    bench.clock.advance(Duration::from_hours(24));
+    bench.clock.advance(Duration::from_hours(25));
     bench.until_counted("bennu_compactor_blocks_archived_total", 3).await;
     bench.shutdown.fire(0);
     arbiter.stop();
