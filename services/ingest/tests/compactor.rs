@@ -129,7 +129,7 @@ impl Bench {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[actix_web::test]
 async fn idle_traces_are_merged_and_nothing_else_is_touched() {
     let bench = Bench::new(usize::MAX).await;
     for id in 1..=3 {
@@ -150,7 +150,7 @@ async fn idle_traces_are_merged_and_nothing_else_is_touched() {
     arbiter.stop();
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[actix_web::test]
 async fn old_traces_go_to_the_object_store() {
     let mut bench = Bench::new(usize::MAX).await;
     bench.settings.archive_after = Some(Duration::from_hours(30 * 24));
@@ -170,7 +170,7 @@ async fn old_traces_go_to_the_object_store() {
     arbiter.stop();
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[actix_web::test]
 async fn the_sweep_takes_what_no_row_names_once_it_is_old() {
     let bench = Bench::new(0).await;
     bench.write(request().span(span(1, 1))).await;
@@ -200,7 +200,7 @@ async fn the_sweep_takes_what_no_row_names_once_it_is_old() {
     arbiter.stop();
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[actix_web::test]
 async fn the_objects_of_another_database_are_left_alone() {
     let (first, mut second) = (Bench::new(0).await, Bench::new(0).await);
     first.write(request().span(span(1, 1))).await;
@@ -223,7 +223,7 @@ async fn the_objects_of_another_database_are_left_alone() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[actix_web::test]
 async fn bodies_go_when_no_message_can_need_them_any_more() {
     let mut bench = Bench::new(usize::MAX).await;
     let url = std::env::var(rabbitmq::URL_VARIABLE).expect("this test needs RabbitMQ: see `make test`");

@@ -110,7 +110,7 @@ impl Archive {
     pub fn list(&self, prefix: &str) -> BoxStream<'static, Result<ListedObject, ArchiveError>> {
         let prefix = prefix.to_owned();
         let listed = self.objects.list(Some(&Path::from(prefix.as_str())));
-        listed.map(move |object| object.map(read_listed).map_err(failed(&prefix))).boxed()
+        listed.map(move |object| object.map(|object| read_listed(&object)).map_err(failed(&prefix))).boxed()
     }
 
     /// Whether the object store answers.
@@ -148,7 +148,7 @@ async fn send_parts(upload: &mut dyn MultipartUpload, object: &Bytes) -> object_
     upload.complete().await.map(drop)
 }
 
-fn read_listed(object: ObjectMeta) -> ListedObject {
+fn read_listed(object: &ObjectMeta) -> ListedObject {
     ListedObject {
         key: object.location.to_string(),
         bytes: object.size,

@@ -20,9 +20,9 @@ use crate::support::{
 on_both_engines!(nothing_is_lost_between_writers_deletes_readers_and_compactors, one_process_leads_at_a_time,);
 
 const TRACES: u64 = 4;
-const BATCHES: u64 = 16;
+const BATCHES: u64 = 40;
 const SPANS_A_BATCH: u64 = 3;
-const STILL: std::ops::RangeInclusive<u64> = 101..=112;
+const STILL: std::ops::RangeInclusive<u64> = 101..=125;
 const STILL_BLOCKS: u64 = 4;
 
 fn scope() -> TenantScope {
