@@ -68,7 +68,7 @@ const FAULTS: [Fault; 13] = [
 /// the compactor is at them as soon as they are there.
 const SETTINGS: [(&str, &str); 4] = [
     ("BENNU_BROKER_LARGE_BYTES", "32KiB"),
-    ("BENNU_LARGE_BLOCK_BYTES", "8KiB"),
+    ("BENNU_LARGE_BLOCK_BYTES", "4KiB"),
     ("BENNU_COMPACT_IDLE_SECONDS", "0"),
     ("BENNU_COMPACT_TRACES_PER_SECOND", "20"),
 ];
