@@ -67,7 +67,7 @@ async fn objects_of_any_size_come_back_as_they_were(archive: Archive) {
     // Above 8 MiB they are sent in parts: two, exactly two, and a short third one.
     for size in [0, 1, 8 << 20, (8 << 20) + 1, 16 << 20, (16 << 20) + 77] {
         let mut random = fastrand::Rng::with_seed(size as u64);
-        let object = Bytes::from_iter(std::iter::repeat_with(|| random.u8(..)).take(size));
+        let object: Bytes = std::iter::repeat_with(|| random.u8(..)).take(size).collect();
         archive.put("tenants/1/blocks/large", object.clone()).await.unwrap();
         assert!(archive.get("tenants/1/blocks/large").await.unwrap() == object, "{size} bytes");
         let listed: Vec<_> = archive.list("tenants").try_collect().await.unwrap();

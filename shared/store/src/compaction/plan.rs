@@ -94,22 +94,26 @@ mod tests {
 
     const POLICY: BlockPolicy = BlockPolicy { large_bytes: 1_000 };
 
+    /// First and last place of each group.
+    fn planned(blocks: &[BlockInShort], old: bool) -> Vec<(usize, usize)> {
+        plan(blocks, POLICY, 100, old).into_iter().map(|group| (group.start, group.end - 1)).collect()
+    }
+
     #[test]
     fn neighbours_join_up_to_the_bound() {
-        let ranges = |sizes: &[i64]| plan(&blocks(sizes), POLICY, 100, false);
-        assert_eq!(ranges(&[10, 20, 30]), [0..3]);
-        assert_eq!(ranges(&[60, 40, 1, 100, 50, 50]), [0..2, 4..6]);
-        assert_eq!(ranges(&[500, 10, 10, 500]), [1..3]);
-        assert_eq!(ranges(&[10]), [] as [Range<usize>; 0]);
-        assert_eq!(ranges(&[]), [] as [Range<usize>; 0]);
+        assert_eq!(planned(&blocks(&[10, 20, 30]), false), [(0, 2)]);
+        assert_eq!(planned(&blocks(&[60, 40, 1, 100, 50, 50]), false), [(0, 1), (4, 5)]);
+        assert_eq!(planned(&blocks(&[500, 10, 10, 500]), false), [(1, 2)]);
+        assert_eq!(planned(&blocks(&[10]), false), []);
+        assert_eq!(planned(&[], false), []);
     }
 
     #[test]
     fn a_block_alone_goes_to_the_archive_if_it_is_large_or_old_and_not_there() {
-        assert_eq!(plan(&blocks(&[1_000]), POLICY, 100, true), [0..1]);
-        assert_eq!(plan(&blocks(&[2_000]), POLICY, 100, false), [0..1]);
+        assert_eq!(planned(&blocks(&[1_000]), true), [(0, 0)]);
+        assert_eq!(planned(&blocks(&[2_000]), false), [(0, 0)]);
         let mut there = blocks(&[2_000]);
         there[0].object_key = Some("key".to_owned());
-        assert_eq!(plan(&there, POLICY, 100, true), [] as [Range<usize>; 0]);
+        assert_eq!(planned(&there, true), []);
     }
 }
