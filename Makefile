@@ -27,7 +27,7 @@ down: ## End what `make up` started
 
 chaos: ## Kill and stop every part of the distributed shape under load
 	$(CARGO) build --workspace --bins
-	target/debug/with-servers --only postgres $(CARGO) test --package bennu-standalone --test process chaos
+	target/debug/with-servers --only postgres,s3 $(CARGO) test --package bennu-standalone --test process chaos
 
 test: ## Run every check and every test; installs what is missing
 	@deploy/prerequisites.sh test

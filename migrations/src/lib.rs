@@ -8,6 +8,7 @@ mod m0004_text_ids_costs_and_running_spans;
 mod m0006_annotations;
 mod m0009_annotation_queue;
 mod m0010_accounts;
+mod m0012_compaction;
 mod m0014_limits;
 mod statistics;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_annotations::Migration),
             Box::new(m0009_annotation_queue::Migration),
             Box::new(m0010_accounts::Migration),
+            Box::new(m0012_compaction::Migration),
             Box::new(m0014_limits::Migration),
         ]
     }

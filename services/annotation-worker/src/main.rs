@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve => bennu_process::run(program, config, serve),
         Command::DeadLetters { action } => bennu_process::run(program, config, async |process| {
-            let store = open_store(&process.config, open_archive(&process.config)?).await?;
+            let store = open_store(&process.config, open_archive(&process.config).await?).await?;
             let jobs = open_annotation_jobs(&process.config, &store).await?;
             dead_letters::run(&store, &*jobs, action).await
         }),
@@ -62,7 +62,7 @@ async fn serve(process: Process) -> anyhow::Result<()> {
     config.require_shared_data()?;
     let listener = http::bind(&config.host, config.port).context("BENNU_PORT")?;
     let port = listener.local_addr()?.port();
-    let store = open_store(config, open_archive(config)?).await?;
+    let store = open_store(config, open_archive(config).await?).await?;
     let jobs = open_annotation_jobs(config, &store).await?;
     let applying = Applying::start(&process, &store, &jobs).await?;
     let watching = process.watch_store(&store);

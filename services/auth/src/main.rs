@@ -51,7 +51,7 @@ async fn serve(process: Process) -> anyhow::Result<()> {
     let listener = http::bind(&config.host, config.port).context("BENNU_PORT")?;
     let grpc_listener = http::bind(&config.host, config.grpc_port).context("BENNU_GRPC_PORT")?;
     let (port, grpc_port) = (listener.local_addr()?.port(), grpc_listener.local_addr()?.port());
-    let archive = open_archive(config)?;
+    let archive = open_archive(config).await?;
     let store = open_store(config, archive.clone()).await?;
     let events = connect_events(config, "bennu-auth", archive).await?;
     let auth = Auth::start(config, &store, Arc::clone(&events.events), &process.shutdown).await?;

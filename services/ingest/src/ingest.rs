@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::Arbiter;
 use anyhow::Context as _;
 use bennu_archive::Archive;
+use bennu_domain::time::SystemClock;
 use bennu_kit::actor::{Guarded, Guardian};
 use bennu_process::{Process, connect_broker, open_quota};
 use bennu_queue::{EmbeddedEvents, Events, RabbitMq, SpanBroker, SpanDeliveries, embedded_span_broker};
@@ -12,6 +13,7 @@ use bennu_quota::Quota;
 use bennu_store::Store;
 use tokio::task::JoinHandle;
 
+use crate::compact::{Compactor, Work};
 use crate::receive::{Budget, Receiver};
 use crate::write::{BatchLimits, SpanWriter, consume};
 
@@ -30,7 +32,13 @@ pub struct Ingest {
     pub events: Arc<dyn Events>,
     broker: Option<RabbitMq>,
     writing: Option<Writing>,
+    compacting: Option<Compacting>,
     watching: Vec<JoinHandle<()>>,
+}
+
+struct Compacting {
+    compactor: Guarded<Compactor>,
+    arbiter: Arbiter,
 }
 
 struct Writing {
@@ -43,14 +51,14 @@ impl Ingest {
     pub async fn start(process: &Process, archive: Archive, store: &Store) -> anyhow::Result<Self> {
         match &process.config.broker {
             Some(url) => {
-                let broker = connect_broker(&process.config, url, "bennu", archive).await?;
-                Self::over_rabbitmq(process, broker, store).await
+                let broker = connect_broker(&process.config, url, "bennu", archive.clone()).await?;
+                Self::over_rabbitmq(process, broker, archive, store).await
             }
-            None => Self::within_process(process, store).await,
+            None => Self::within_process(process, archive, store).await,
         }
     }
 
-    async fn within_process(process: &Process, store: &Store) -> anyhow::Result<Self> {
+    async fn within_process(process: &Process, archive: Archive, store: &Store) -> anyhow::Result<Self> {
         let roles = process.config.ingest_roles;
         if !(roles.receiver && roles.writer) {
             let expected = "amqp://…, the broker between receivers and writers, as BENNU_INGEST_ROLES names one of them only";
@@ -66,24 +74,31 @@ impl Ingest {
             events,
             broker: None,
             writing: Some(writing),
+            compacting: Some(Compacting::start(process, store, archive, None).await?),
             watching: vec![gauge],
         })
     }
 
-    async fn over_rabbitmq(process: &Process, broker: RabbitMq, store: &Store) -> anyhow::Result<Self> {
+    async fn over_rabbitmq(
+        process: &Process,
+        broker: RabbitMq,
+        archive: Archive,
+        store: &Store,
+    ) -> anyhow::Result<Self> {
         let roles = process.config.ingest_roles;
         let events: Arc<dyn Events> = Arc::new(broker.events());
         let probe = broker.clone();
         let mut watching = vec![process.watch("broker", move || std::future::ready(probe.health()))];
-        let writing = if roles.writer {
+        let (writing, compacting) = if roles.writer {
             let shutdown = process.shutdown.clone();
             let stop = async move {
                 shutdown.fired().await;
             };
             let deliveries = broker.span_deliveries(stop).await.context("BENNU_BROKER_URL")?;
-            Some(Writing::start(process, store, deliveries, Arc::clone(&events)).await?)
+            let writing = Writing::start(process, store, deliveries, Arc::clone(&events)).await?;
+            (Some(writing), Some(Compacting::start(process, store, archive, Some(broker.clone())).await?))
         } else {
-            None
+            (None, None)
         };
         let receiver = if roles.receiver {
             let quota = open_quota(&process.config).await?;
@@ -93,7 +108,7 @@ impl Ingest {
         } else {
             None
         };
-        Ok(Self { receiver, events, broker: Some(broker), writing, watching })
+        Ok(Self { receiver, events, broker: Some(broker), writing, compacting, watching })
     }
 
     /// Waits until everything in hand is settled. The receivers in use elsewhere must be gone by then.
@@ -104,6 +119,10 @@ impl Ingest {
         }
         if let Some(Writing { consumer, arbiter }) = self.writing {
             consumer.await?;
+            arbiter.stop();
+        }
+        if let Some(Compacting { compactor, arbiter }) = self.compacting {
+            compactor.ended().await;
             arbiter.stop();
         }
         if let Some(broker) = self.broker {
@@ -129,6 +148,28 @@ fn receiver(process: &Process, broker: Arc<dyn SpanBroker>, quota: Quota) -> (Re
         }
     });
     (Receiver::new(broker, metrics, config.ingest_max_body_bytes, budget, quota), gauge)
+}
+
+impl Compacting {
+    async fn start(
+        process: &Process,
+        store: &Store,
+        archive: Archive,
+        broker: Option<RabbitMq>,
+    ) -> anyhow::Result<Self> {
+        let (settings, metrics) = (process.config.compaction.clone(), process.metrics.compactor.clone());
+        let (store, shutdown) = (store.clone(), process.shutdown.clone());
+        let arbiter = Arbiter::new();
+        let guardian = Guardian::new(process.readiness.clone(), process.shutdown.clone());
+        let compactor = guardian.guard("compactor", &arbiter.handle(), move || {
+            let (store, archive, broker) = (store.clone(), archive.clone(), broker.clone());
+            let clock = Arc::new(SystemClock);
+            let work = Work::new(store, archive, broker, clock, settings.clone(), metrics.clone());
+            Compactor::new(work, shutdown.clone())
+        });
+        anyhow::ensure!(compactor.running().await, "the compactor does not start");
+        Ok(Self { compactor, arbiter })
+    }
 }
 
 impl Writing {

@@ -1,5 +1,6 @@
-//! Spans in: OTLP over HTTP and gRPC to the broker, and from the broker to the store.
+//! Spans in: OTLP over HTTP and gRPC to the broker, and from the broker to the store; and what becomes of them there.
 
+pub mod compact;
 mod ingest;
 pub mod receive;
 pub mod write;

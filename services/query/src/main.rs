@@ -46,12 +46,12 @@ async fn serve(process: Process) -> anyhow::Result<()> {
     config.require_shared_data()?;
     let listener = http::bind(&config.host, config.port).context("BENNU_PORT")?;
     let port = listener.local_addr()?.port();
-    let archive = open_archive(config)?;
+    let archive = open_archive(config).await?;
     let store = open_store(config, archive.clone()).await?;
-    let events = connect_events(config, "bennu-query", archive).await?;
+    let events = connect_events(config, "bennu-query", archive.clone()).await?;
     let access = remote_access(config, &events.events, &process.shutdown).await?;
     let jobs = open_annotation_jobs(config, &store).await?;
-    let watching = process.watch_store(&store);
+    let watching = [process.watch_store(&store), process.watch_archive(&archive)];
 
     process.announce("bennu-query", &[("HTTP", format!("http://localhost:{port}"))]);
     let page = web::Data::new(HomePage::new(config, env!("CARGO_PKG_VERSION"), config.grpc_port));
@@ -66,7 +66,9 @@ async fn serve(process: Process) -> anyhow::Result<()> {
     };
     process.serve_http(listener, access, routes).await?;
     let ending = async {
-        watching.await?;
+        for watching in watching {
+            watching.await?;
+        }
         events.end().await;
         Ok(store.close().await?)
     };

@@ -26,14 +26,14 @@ pub async fn serve(process: Process) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.working_dir).with_context(|| {
         format!("BENNU_WORKING_DIR: cannot make the directory {}", config.working_dir.display())
     })?;
-    let archive = open_archive(config)?;
+    let archive = open_archive(config).await?;
     let store = open_store(config, archive.clone()).await?;
-    let ingest = Ingest::start(&process, archive, &store).await?;
+    let ingest = Ingest::start(&process, archive.clone(), &store).await?;
     let receiver = ingest.receiver.clone().context("BENNU_INGEST_ROLES: expected receiver,writer here")?;
     let jobs = open_annotation_jobs(config, &store).await?;
     let auth = Auth::start(config, &store, Arc::clone(&ingest.events), &process.shutdown).await?;
     let applying = Applying::start(&process, &store, &jobs).await?;
-    let watching = process.watch_store(&store);
+    let watching = [process.watch_store(&store), process.watch_archive(&archive)];
     let grpc = tokio::spawn(serve_grpc(
         grpc_listener,
         receiver.clone(),
@@ -51,7 +51,9 @@ pub async fn serve(process: Process) -> anyhow::Result<()> {
     // The receivers are gone: once the last broker is dropped, the consumer settles what it holds and ends.
     let ending = async {
         grpc.await??;
-        watching.await?;
+        for watching in watching {
+            watching.await?;
+        }
         auth.end().await?;
         ingest.end().await?;
         applying.end().await;

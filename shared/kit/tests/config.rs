@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bennu_kit::config::{
-    Config, DatabaseUrl, IngestRoles, LogFormat, ObjectStoreUrl, SETTINGS, help_text, markdown_table,
+    CompactionSettings, Config, DatabaseUrl, IngestRoles, LogFormat, ObjectStoreUrl, S3Keys, S3Settings,
+    SETTINGS, help_text, markdown_table,
 };
 
 fn config(vars: &[(&str, &str)]) -> Result<Config, String> {
@@ -65,6 +66,97 @@ fn the_own_name_wins_over_its_alias_in_any_order() {
 }
 
 #[test]
+fn of_several_aliases_the_first_in_the_table_wins_in_any_order() {
+    let one = ("AWS_ENDPOINT_URL_S3", "https://one");
+    let two = ("AWS_ENDPOINT_URL", "https://two");
+    for vars in [[one, two], [two, one]] {
+        assert_eq!(config(&vars).unwrap().s3.endpoint.as_deref(), Some("https://one"));
+    }
+}
+
+#[test]
+fn a_bucket_and_how_to_reach_it() {
+    let bucket = ("BENNU_OBJECT_STORE_URL", "s3://traces/eu");
+    let plain = config(&[bucket]).unwrap();
+    assert_eq!(
+        plain.object_store,
+        ObjectStoreUrl::Bucket { bucket: "traces".to_owned(), prefix: "eu".to_owned() }
+    );
+    let second = Duration::from_secs(1);
+    let defaults = S3Settings {
+        endpoint: None,
+        region: "us-east-1".to_owned(),
+        keys: None,
+        allow_http: false,
+        path_style: true,
+        timeout: 30 * second,
+        retries: 5,
+        retry_for: 20 * second,
+    };
+    assert_eq!(plain.s3, defaults);
+    let keys = [
+        bucket,
+        ("AWS_ACCESS_KEY_ID", "AKEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("BENNU_S3_ENDPOINT", "http://minio:9000/"),
+        ("BENNU_S3_PATH_STYLE", "false"),
+    ];
+    let given = config(&keys).unwrap().s3;
+    let expected = S3Settings {
+        endpoint: Some("http://minio:9000".to_owned()),
+        region: "eu-central-1".to_owned(),
+        keys: Some(S3Keys {
+            access_key: "AKEXAMPLE".to_owned(),
+            secret_key: "hunter2".to_owned(),
+            session_token: None,
+        }),
+        allow_http: true,
+        path_style: false,
+        ..defaults
+    };
+    assert!(given == expected, "{given:?}");
+    assert!(!format!("{:?}", config(&keys).unwrap()).contains("hunter2"));
+}
+
+#[test]
+fn traces_are_archived_by_age_only_when_asked_for() {
+    let compaction = |vars: &[(&str, &str)]| config(vars).unwrap().compaction;
+    let hour = Duration::from_hours(1);
+    let defaults = CompactionSettings {
+        idle: Duration::from_mins(5),
+        batch: 200,
+        traces_a_second: 200,
+        block_bytes: 16 << 20,
+        archive_after: None,
+        sweep_every: hour,
+        sweep_grace: 24 * hour,
+    };
+    assert_eq!(compaction(&[]), defaults);
+    let after = compaction(&[("BENNU_ARCHIVE_AFTER_DAYS", "30")]);
+    assert_eq!(after, CompactionSettings { archive_after: Some(30 * 24 * hour), ..defaults });
+}
+
+#[test]
+fn settings_of_s3_must_fit_each_other_where_there_is_a_bucket() {
+    let bucket = ("BENNU_OBJECT_STORE_URL", "s3://traces");
+    let secret = ("AWS_SECRET_ACCESS_KEY", "hunter2");
+    for (vars, name) in [
+        ([("AWS_ACCESS_KEY_ID", "AKEXAMPLE")], "BENNU_S3_SECRET_ACCESS_KEY: not set"),
+        ([secret], "BENNU_S3_ACCESS_KEY_ID: not set"),
+        (
+            [("BENNU_S3_ENDPOINT", "http://minio:9000")],
+            "BENNU_S3_ENDPOINT=http://minio:9000: expected https://",
+        ),
+    ] {
+        let refused = config(&[&vars[..], &[bucket]].concat()).unwrap_err();
+        assert!(refused.starts_with(name) && !refused.contains("hunter2"), "{refused}");
+        assert!(config(&vars).is_ok(), "other programs may need it");
+    }
+}
+
+#[test]
 fn an_empty_value_counts_as_not_set() {
     let config =
         config(&[("BENNU_PORT", ""), ("PHOENIX_PORT", "7007"), ("PHOENIX_SQL_DATABASE_URL", " ")]).unwrap();
@@ -101,7 +193,13 @@ fn an_error_is_one_line_with_the_name_the_value_and_what_is_expected() {
         ("BENNU_HOST", "localhost:6006"),
         ("BENNU_HOST_ROOT_PATH", "bennu/"),
         ("BENNU_DATABASE_URL", "mysql://db/name"),
-        ("BENNU_OBJECT_STORE_URL", "s3://bucket"),
+        ("BENNU_OBJECT_STORE_URL", "gs://bucket"),
+        ("BENNU_OBJECT_STORE_RETRIES", "many"),
+        ("BENNU_OBJECT_STORE_TIMEOUT_SECONDS", "0"),
+        ("BENNU_S3_ENDPOINT", "s3.example:9000"),
+        ("BENNU_S3_ENDPOINT", "https://s3.example/path"),
+        ("BENNU_S3_REGION", "eu central"),
+        ("BENNU_S3_ALLOW_HTTP", "maybe"),
         ("BENNU_BROKER_URL", "rabbit:5672"),
         ("BENNU_BROKER_URL", "http://rabbit"),
         ("BENNU_BROKER_PREFETCH", "0"),
@@ -112,6 +210,10 @@ fn an_error_is_one_line_with_the_name_the_value_and_what_is_expected() {
         ("BENNU_DATABASE_CONNECTIONS", "-1"),
         ("BENNU_DATABASE_ACQUIRE_SECONDS", "0"),
         ("BENNU_DATABASE_STATEMENT_SECONDS", "0.5"),
+        ("BENNU_COMPACT_IDLE_SECONDS", "5m"),
+        ("BENNU_COMPACT_BLOCK_BYTES", "1"),
+        ("BENNU_ARCHIVE_AFTER_DAYS", "soon"),
+        ("BENNU_SWEEP_GRACE_HOURS", "0"),
         ("BENNU_SHUTDOWN_SECONDS", "5s"),
         ("BENNU_LOG", "verbose"),
         ("BENNU_LOG_FORMAT", "xml\nyml"),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bennu_access::SystemScope;
-use bennu_archive::Archive;
+use bennu_archive::{Archive, ArchiveError, BucketCredentials, BucketOptions};
 use bennu_domain::ids::TenantId;
 use bennu_domain::project::ProjectName;
 use bennu_domain::time::{Clock, SystemClock};
-use bennu_kit::config::{BrokerUrl, Config, DatabaseUrl, ObjectStoreUrl};
+use bennu_kit::config::{BrokerUrl, Config, DatabaseUrl, ObjectStoreUrl, S3Settings};
 use bennu_queue::{
     AnnotationJobs, EmbeddedAnnotationJobs, EmbeddedEvents, Events, JobLimits, RabbitMq, RabbitMqOptions,
     RedisAnnotationJobs, RedisDurability,
@@ -16,10 +16,38 @@ use bennu_queue::{
 use bennu_quota::{MemoryBuckets, Quota, RedisBuckets};
 use bennu_store::{BlockPolicy, ConnectOptions, DatabaseLocation, Store};
 
-/// The object store.
-pub fn open_archive(config: &Config) -> anyhow::Result<Archive> {
-    let ObjectStoreUrl::Directory(objects) = &config.object_store;
-    Archive::in_directory(objects).context("BENNU_OBJECT_STORE_URL")
+/// The object store, tried out.
+pub async fn open_archive(config: &Config) -> anyhow::Result<Archive> {
+    let opening = async {
+        let archive = match &config.object_store {
+            ObjectStoreUrl::Directory(objects) => Archive::in_directory(objects)?,
+            ObjectStoreUrl::Bucket { bucket, prefix } => {
+                Archive::in_bucket(&bucket_options(&config.s3, bucket, prefix))?
+            }
+        };
+        archive.try_out().await?;
+        Ok::<_, ArchiveError>(archive)
+    };
+    opening.await.context("BENNU_OBJECT_STORE_URL")
+}
+
+fn bucket_options(settings: &S3Settings, bucket: &str, prefix: &str) -> BucketOptions {
+    BucketOptions {
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        endpoint: settings.endpoint.clone(),
+        region: settings.region.clone(),
+        credentials: settings.keys.as_ref().map(|keys| BucketCredentials {
+            access_key: keys.access_key.clone(),
+            secret_key: keys.secret_key.clone(),
+            session_token: keys.session_token.clone(),
+        }),
+        allow_http: settings.allow_http,
+        path_style: settings.path_style,
+        timeout: settings.timeout,
+        retries: settings.retries,
+        retry_for: settings.retry_for,
+    }
 }
 
 /// The database with large blocks in the archive, brought up to date.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::System;
 use actix_web::web::ServiceConfig;
+use bennu_archive::Archive;
 use bennu_kit::config::{Config, ConfigError, LogFormat};
 use bennu_kit::http::{self, Access, Frame};
 use bennu_kit::lifecycle::{Readiness, Shutdown};
@@ -124,6 +125,15 @@ impl Process {
         self.watch("database", move || {
             let store = store.clone();
             async move { store.ping().await }
+        })
+    }
+
+    /// Has `/readyz` say whether the object store answers.
+    pub fn watch_archive(&self, archive: &Archive) -> JoinHandle<()> {
+        let archive = archive.clone();
+        self.watch("objects", move || {
+            let archive = archive.clone();
+            async move { archive.ping().await }
         })
     }
 

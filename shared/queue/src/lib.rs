@@ -14,6 +14,6 @@ pub use embedded::{EmbeddedSpanBroker, embedded_span_broker};
 pub use events::{EmbeddedEvents, Event, Events, Subscription, What};
 pub use rabbitmq::{
     BrokerError, DeadLetter, DeadLetters, RabbitMq, RabbitMqDeliveries, RabbitMqEvents, RabbitMqOptions,
-    RabbitMqSpanBroker,
+    RabbitMqSpanBroker, is_body,
 };
 pub use span_broker::{Delivery, Envelope, Outcome, PublishError, Settlement, SpanBroker, SpanDeliveries};

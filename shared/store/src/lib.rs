@@ -8,6 +8,7 @@ mod annotation_queue;
 mod annotations;
 mod blocks;
 mod bulk;
+mod compaction;
 mod conditions;
 mod connect;
 mod deletion;
@@ -47,6 +48,7 @@ pub use annotations::{
 };
 pub use blocks::BlockPolicy;
 pub use bulk::{CommittedSpans, WriteReport};
+pub use compaction::{Compaction, CompactionPolicy, DueTrace, Leadership, OldTraceWalk};
 pub use connect::{ConnectOptions, DatabaseLocation};
 pub use error::StoreError;
 pub use prepared::{PrepareError, PreparedSpan};

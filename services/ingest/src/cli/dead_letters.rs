@@ -58,7 +58,7 @@ pub async fn dead_letters(process: Process, action: DeadLettersAction) -> anyhow
     let config = &process.config;
     config.require("BENNU_BROKER_URL", "amqp://…, the broker whose dead letters are meant")?;
     let url = config.broker.as_ref().context("BENNU_BROKER_URL")?;
-    let broker = connect_broker(config, url, "bennu dead letters", open_archive(config)?).await?;
+    let broker = connect_broker(config, url, "bennu dead letters", open_archive(config).await?).await?;
     let letters = broker.dead_letters();
     let done = tokio::select! {
         done = act(&letters, action) => done,

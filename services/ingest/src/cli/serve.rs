@@ -16,12 +16,12 @@ pub async fn serve(process: Process) -> anyhow::Result<()> {
     let listener = http::bind(&config.host, config.port).context("BENNU_PORT")?;
     let mut announced = vec![("HTTP", format!("http://localhost:{}", listener.local_addr()?.port()))];
 
-    let archive = open_archive(config)?;
+    let archive = open_archive(config).await?;
     let store = open_store(config, archive.clone()).await?;
-    let ingest = Ingest::start(&process, archive, &store).await?;
+    let ingest = Ingest::start(&process, archive.clone(), &store).await?;
     let access = remote_access(config, &ingest.events, &process.shutdown).await?;
-    // Without the database receivers still take in what OTLP brings.
-    let watching = roles.writer.then(|| process.watch_store(&store));
+    // Without database and objects receivers still take in what OTLP brings, but for the largest requests.
+    let watching = roles.writer.then(|| [process.watch_store(&store), process.watch_archive(&archive)]);
     let grpc = if let Some(receiver) = ingest.receiver.clone() {
         let listener = http::bind(&config.host, config.grpc_port).context("BENNU_GRPC_PORT")?;
         announced.push(("OTLP gRPC", format!("localhost:{}", listener.local_addr()?.port())));
@@ -52,7 +52,7 @@ pub async fn serve(process: Process) -> anyhow::Result<()> {
             grpc.await??;
         }
         ingest.end().await?;
-        if let Some(watching) = watching {
+        for watching in watching.into_iter().flatten() {
             watching.await?;
         }
         Ok(store.close().await?)

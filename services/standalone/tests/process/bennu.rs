@@ -147,7 +147,7 @@ fn command(directory: &Path, settings: &[(&str, &str)]) -> Command {
 fn bare_command(directory: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars_os() {
-        if ["BENNU_", "PHOENIX_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+        if ["BENNU_", "PHOENIX_", "AWS_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             command.env_remove(name);
         }
     }

@@ -48,7 +48,7 @@ fn freeze(server: &mut Server) {
     server.thaw();
 }
 
-const FAULTS: [Fault; 10] = [
+const FAULTS: [Fault; 13] = [
     Fault { what: "kill -9 of the receiver", part: |stack| &mut stack.receiver, harm: kill },
     Fault { what: "kill -9 of the writer", part: |stack| &mut stack.writer, harm: kill },
     Fault { what: "kill -9 of query", part: |stack| &mut stack.query, harm: kill },
@@ -58,13 +58,25 @@ const FAULTS: [Fault; 10] = [
     Fault { what: "stop and start of Postgres", part: |stack| &mut stack.postgres, harm: stop },
     Fault { what: "Postgres stands still", part: |stack| &mut stack.postgres, harm: freeze },
     Fault { what: "stop and start of Redis", part: |stack| &mut stack.redis, harm: stop },
+    Fault { what: "kill -9 of the S3 server", part: |stack| &mut stack.s3, harm: kill },
+    Fault { what: "stop and start of the S3 server", part: |stack| &mut stack.s3, harm: stop },
+    Fault { what: "the S3 server stands still", part: |stack| &mut stack.s3, harm: freeze },
     Fault { what: "SIGTERM to the writer", part: |stack| &mut stack.writer, harm: stop },
+];
+
+/// Requests, which have about 70 KB, travel through the object store, and so do some of the blocks. Traces come in two halves:
+/// the compactor is at them as soon as they are there.
+const SETTINGS: [(&str, &str); 4] = [
+    ("BENNU_BROKER_LARGE_BYTES", "32KiB"),
+    ("BENNU_LARGE_BLOCK_BYTES", "4KiB"),
+    ("BENNU_COMPACT_IDLE_SECONDS", "0"),
+    ("BENNU_COMPACT_TRACES_PER_SECOND", "20"),
 ];
 
 #[test]
 fn nothing_acknowledged_is_lost_whatever_is_killed() {
     let _alone = whole_machine();
-    let mut stack = Stack::start(&programs(), &[]).unwrap();
+    let mut stack = Stack::start(&programs(), &SETTINGS).unwrap();
     let (traffic, target, ledger) =
         (Traffic::new(21, PROJECT), Target::lasting(&stack.url), Ledger::default());
     let senders = Senders::new(&traffic, &target, &ledger);
@@ -100,4 +112,9 @@ fn nothing_acknowledged_is_lost_whatever_is_killed() {
     stored.assert_agrees_with(&entries);
     stored.assert_roll_ups_agree();
     rows.assert_consistent();
+    let (merged, objects) = (
+        rows.count("SELECT count(*) FROM trace_blocks WHERE span_count = 6"),
+        rows.count("SELECT count(*) FROM trace_blocks WHERE object_key IS NOT NULL"),
+    );
+    assert!(merged > 0 && objects > 0, "{merged} traces are in one block, {objects} blocks are objects");
 }

@@ -37,7 +37,7 @@ pub fn run(program: &str, arguments: &[&str], settings: Settings) -> Output {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(programs().join(program));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("BENNU_") {
+        if ["BENNU_", "AWS_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             command.env_remove(name);
         }
     }
@@ -121,6 +121,14 @@ fn what_is_away_is_said_and_comes_back_without_a_restart() {
         get(&format!("{}/v1/projects/later/spans", stack.url)).text().contains("kept")
     });
 
+    stack.s3.stop();
+    until("query misses its objects", VISIBLE_WITHIN * 2, || ready(&query).status == 503);
+    assert_eq!(missing(&ready(&query).body), json!("objects"));
+    assert_eq!(ready(&receiver).status, 200, "it takes what is not large");
+    send_one(&stack.url, &request().project("small").span(span(4, 4)).build());
+    stack.s3.start_again().unwrap();
+    until("query has its objects back", VISIBLE_WITHIN, || ready(&query).status == 200);
+
     stack.query.stop();
     let away = get(&format!("{}/v1/projects", stack.url));
     assert_eq!((away.status, away.header("retry-after")), (503, Some("1")));
@@ -138,7 +146,13 @@ fn a_backend_that_cannot_be_used_ends_the_start_with_its_variable() {
     let objects = ("BENNU_OBJECT_STORE_URL", objects_url.as_str());
     let writer = ("BENNU_INGEST_ROLES", "writer");
     let enabled = ("BENNU_ENABLE_AUTH", "true");
-    let cases: [(&str, Settings, &str); 11] = [
+    let bucket = ("BENNU_OBJECT_STORE_URL", "s3://bennu-test/start");
+    let s3 = std::env::var(bennu_testkit::servers::s3::URL_VARIABLE).unwrap();
+    let [endpoint, nowhere] = [s3.as_str(), "http://127.0.0.1:1"].map(|url| ("BENNU_S3_ENDPOINT", url));
+    let http = ("BENNU_S3_ALLOW_HTTP", "true");
+    let access = ("AWS_ACCESS_KEY_ID", bennu_testkit::servers::s3::ACCESS_KEY);
+    let wrong = ("AWS_SECRET_ACCESS_KEY", "hunter2");
+    let cases: [(&str, Settings, &str); 15] = [
         ("bennu-ingest", &[], "BENNU_DATABASE_URL"),
         ("bennu-query", &[], "BENNU_DATABASE_URL"),
         ("bennu-query", &[postgres], "BENNU_OBJECT_STORE_URL"),
@@ -153,6 +167,10 @@ fn a_backend_that_cannot_be_used_ends_the_start_with_its_variable() {
             &[postgres, ("BENNU_OBJECT_STORE_URL", "file:///proc/nowhere")],
             "BENNU_OBJECT_STORE_URL",
         ),
+        ("bennu-query", &[postgres, bucket, endpoint, http, access, wrong], "BENNU_OBJECT_STORE_URL"),
+        ("bennu-ingest", &[postgres, bucket, nowhere, http, access, wrong], "BENNU_OBJECT_STORE_URL"),
+        ("bennu-query", &[postgres, bucket, endpoint, access, wrong], "BENNU_S3_ENDPOINT"),
+        ("bennu-query", &[postgres, bucket, endpoint, http, wrong], "BENNU_S3_ACCESS_KEY_ID"),
         ("bennu-ingest", &[postgres, objects, writer], "BENNU_BROKER_URL"),
         ("bennu-query", &[postgres, objects, enabled], "BENNU_SECRET"),
         ("bennu-auth", &[postgres, objects, enabled], "BENNU_SECRET"),

@@ -4,12 +4,14 @@ mod annotations;
 mod auth;
 mod broker_url;
 mod byte_size;
+mod compaction;
 mod database_url;
 mod ingest_roles;
 mod log;
 mod object_store_url;
 mod postgres_parts;
 mod root_path;
+mod s3;
 mod secret_file;
 mod settings;
 mod variables;
@@ -21,11 +23,13 @@ use std::time::Duration;
 pub use annotations::AnnotationSettings;
 pub use auth::{AuthMode, AuthSettings, CookieSettings, Credentials, PasswordSettings};
 pub use broker_url::BrokerUrl;
+pub use compaction::CompactionSettings;
 pub use database_url::DatabaseUrl;
 pub use ingest_roles::IngestRoles;
 pub use log::{LogFilter, LogFormat};
 pub use object_store_url::ObjectStoreUrl;
 pub use root_path::RootPath;
+pub use s3::{S3Keys, S3Settings};
 pub use settings::{SETTINGS, Setting, Shown, help_text, markdown_table};
 pub use variables::ConfigError;
 
@@ -51,6 +55,7 @@ pub struct Config {
     pub working_dir: PathBuf,
     pub database: DatabaseUrl,
     pub object_store: ObjectStoreUrl,
+    pub s3: S3Settings,
     /// None: spans are handed over within the process.
     pub broker: Option<BrokerUrl>,
     /// A request of at least this size travels through the object store instead of the broker.
@@ -66,6 +71,7 @@ pub struct Config {
     pub ingest_batch_bytes: usize,
     /// A compressed trace block of at least this size goes to the object store.
     pub large_block_bytes: usize,
+    pub compaction: CompactionSettings,
     pub annotations: AnnotationSettings,
     pub auth: AuthSettings,
     /// `redis://…`; each process counts for itself if none is given.
@@ -113,13 +119,15 @@ impl Config {
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let mut vars = Variables::collect(vars)?;
         let working_dir = working_dir(&mut vars)?;
+        let object_store = vars.read("BENNU_OBJECT_STORE_URL", ObjectStoreUrl::parse)?;
         let config = Self {
             host: vars.read("BENNU_HOST", host)?,
             port: vars.read("BENNU_PORT", port)?,
             grpc_port: vars.read("BENNU_GRPC_PORT", port)?,
             root_path: vars.read("BENNU_HOST_ROOT_PATH", RootPath::parse)?,
             database: database(&mut vars)?,
-            object_store: vars.read("BENNU_OBJECT_STORE_URL", ObjectStoreUrl::parse)?,
+            s3: s3::read(&vars, &object_store)?,
+            object_store,
             broker: broker(&vars)?,
             broker_large_bytes: vars.read("BENNU_BROKER_LARGE_BYTES", |v| byte_size(v, KIB..=GIB))?,
             broker_prefetch: vars.read("BENNU_BROKER_PREFETCH", |v| number(v, 1..=10_000))?,
@@ -130,6 +138,7 @@ impl Config {
             ingest_batch_spans: vars.read("BENNU_INGEST_BATCH_SPANS", |v| number(v, 1..=1_000_000))?,
             ingest_batch_bytes: vars.read("BENNU_INGEST_BATCH_BYTES", |v| byte_size(v, KIB..=GIB))?,
             large_block_bytes: vars.read("BENNU_LARGE_BLOCK_BYTES", |v| byte_size(v, 1..=GIB))?,
+            compaction: compaction::read(&vars)?,
             annotations: annotations::read(&vars)?,
             auth: auth::read(&vars)?,
             quota_url: vars.read("BENNU_QUOTA_URL", annotations::redis_url)?.map(RedisUrl),

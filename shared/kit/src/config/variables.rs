@@ -26,8 +26,9 @@ pub(super) struct Variables {
 }
 
 struct Given {
-    /// The name or alias under which it came.
+    /// The name or alias under which it came, and the place of that among the names of the setting, from 0.
     name: String,
+    rank: usize,
     value: String,
 }
 
@@ -78,9 +79,9 @@ impl Variables {
         if value.is_empty() {
             return;
         }
-        let own_name = name == setting.name;
-        if own_name || !self.given.contains_key(setting.name) {
-            self.given.insert(setting.name, Given { name, value });
+        let rank = setting.aliases.iter().position(|alias| *alias == name).map_or(0, |place| place + 1);
+        if self.given.get(setting.name).is_none_or(|given| rank < given.rank) {
+            self.given.insert(setting.name, Given { name, rank, value });
         }
     }
 

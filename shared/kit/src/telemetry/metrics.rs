@@ -2,7 +2,7 @@
 
 use prometheus::{IntGaugeVec, Opts, Registry, TextEncoder};
 
-use super::{HttpMetrics, IngestMetrics, WriterMetrics, process};
+use super::{CompactorMetrics, HttpMetrics, IngestMetrics, WriterMetrics, process};
 
 /// Cheap to clone; the clones count together.
 #[derive(Clone)]
@@ -11,6 +11,7 @@ pub struct Metrics {
     pub http: HttpMetrics,
     pub ingest: IngestMetrics,
     pub writer: WriterMetrics,
+    pub compactor: CompactorMetrics,
 }
 
 /// A metric is named twice or wrongly: a mistake in this crate, not of the operator.
@@ -29,6 +30,7 @@ impl Metrics {
             http: HttpMetrics::register(&registry)?,
             ingest: IngestMetrics::register(&registry)?,
             writer: WriterMetrics::register(&registry)?,
+            compactor: CompactorMetrics::register(&registry)?,
             registry,
         })
     }
@@ -59,6 +61,9 @@ mod tests {
         metrics.ingest.duplicates(1);
         metrics.writer.flushed(6, Duration::from_millis(20));
         metrics.writer.queue_bytes(512);
+        metrics.compactor.leads(true);
+        metrics.compactor.compacted(3, 1, 2_000);
+        metrics.compactor.swept(10, 2);
         let text = metrics.clone().render();
         for line in [
             r#"bennu_http_requests_total{method="GET",route="/v1/projects",status="4xx"} 1"#,
@@ -72,6 +77,14 @@ mod tests {
             "bennu_writer_batch_spans_sum 6",
             "bennu_writer_flush_seconds_sum 0.02",
             "bennu_writer_queue_bytes 512",
+            "bennu_compactor_leads 1",
+            "bennu_compactor_traces_total 1",
+            "bennu_compactor_blocks_merged_total 3",
+            "bennu_compactor_blocks_archived_total 1",
+            "bennu_compactor_archived_bytes_total 2000",
+            "bennu_compactor_failures_total 0",
+            "bennu_sweep_seen_total 10",
+            "bennu_sweep_deleted_total 2",
             r#"bennu_build_info{version="0.1.0"} 1"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

@@ -1,6 +1,7 @@
 //! The receiving side: messages are acknowledged once they are stored, tried again while that may help, and parked
 //! when it cannot.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,13 +19,17 @@ use tokio::task::JoinSet;
 use super::RabbitMq;
 use super::dead_letters::park;
 use super::link::{Link, Live};
-use super::packing::{UnpackError, Unpacked, read_message, stored_key};
+use super::packing::{UnpackError, Unpacked, read_message, stored_body, stored_key};
 use crate::span_broker::{Delivery, Outcome, SpanDeliveries};
 
 /// Between attempts to store a message that could not be stored for now. The message stays here meanwhile: each return to the
 /// broker would count towards its delivery limit, and a database may be away for hours.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A body in the object store is renewed when its message was held for so long, and again each time after that: far below the
+/// age at which the sweep takes bodies.
+const RENEWED_EVERY: Duration = Duration::from_mins(10);
 
 /// Deliveries between here and the writer; the prefetch bounds those under way.
 const HANDED_OVER: usize = 16;
@@ -172,14 +177,31 @@ impl Handling {
     /// Hands the message over until something final can be said about it.
     async fn persist(&self, envelope: &SpanEnvelope, acker: &Acker, redelivered: bool) -> Verdict {
         let mut patience = Patience::new(self.stopped.clone());
+        let renewing = self.renew_body(envelope);
+        tokio::pin!(renewing);
         loop {
-            let reason = match self.attempt(envelope, redelivered).await {
+            let attempt = tokio::select! {
+                attempt = self.attempt(envelope, redelivered) => attempt,
+                never = &mut renewing => match never {},
+            };
+            let reason = match attempt {
                 Step::Finally(verdict) => return verdict,
                 Step::Again(reason) => reason,
             };
             tracing::warn!(reason, "a message will be tried again");
             if !patience.pause(acker).await {
                 return Verdict::Leave;
+            }
+        }
+    }
+
+    /// For as long as the message is held.
+    async fn renew_body(&self, envelope: &SpanEnvelope) -> Infallible {
+        let Some(stored) = stored_body(envelope) else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(RENEWED_EVERY).await;
+            if let Err(error) = self.broker.packing.renew(stored).await {
+                tracing::warn!(%error, "the body of a message could not be renewed for now");
             }
         }
     }

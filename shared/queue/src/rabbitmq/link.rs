@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Event};
 use tokio::sync::{Notify, watch};
 
@@ -180,6 +181,19 @@ impl Live {
             }
             Err(_) => Err(NotTaken::Unknown("the broker did not confirm in time".to_owned())),
         }
+    }
+
+    /// How many messages wait in a queue; those that somebody holds do not count.
+    pub async fn waiting(&self, queue: &str) -> Result<u32, BrokerError> {
+        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+        let counting = async {
+            let channel = self.connection.create_channel().await?;
+            let queue = channel.queue_declare(queue.into(), passive, FieldTable::default()).await?;
+            channel.close(200, "".into()).await?;
+            Ok(queue.message_count())
+        };
+        let late = |_| BrokerError(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()));
+        tokio::time::timeout(CONNECT_TIMEOUT, counting).await.map_err(late)?.map_err(failed)
     }
 
     /// Publishes without waiting for a confirmation, to whoever listens.

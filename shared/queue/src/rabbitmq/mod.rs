@@ -8,12 +8,15 @@ mod packing;
 mod publisher;
 mod topology;
 
+use std::time::Duration;
+
 use bennu_archive::Archive;
 
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use deliveries::RabbitMqDeliveries;
 pub use events::RabbitMqEvents;
 pub use link::BrokerError;
+pub use packing::is_body;
 pub use publisher::RabbitMqSpanBroker;
 
 use link::Link;
@@ -53,6 +56,10 @@ impl RabbitMqOptions {
         }
     }
 }
+
+/// For a moment in which no message waits.
+const LOOKS: usize = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// A connected broker. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -105,6 +112,22 @@ impl RabbitMq {
     ) -> Result<RabbitMqDeliveries, BrokerError> {
         let link = Link::open(&self.url, &format!("{}, consuming", self.name), &self.topology).await?;
         Ok(RabbitMqDeliveries::start(self.clone(), link, stop))
+    }
+
+    /// Whether no message waits, neither for writers nor among the dead letters. Writers may hold some; they renew what those
+    /// have in the object store. A busy queue is empty for moments: this looks for one, for a while.
+    pub async fn nothing_waits(&self) -> Result<bool, BrokerError> {
+        let Topology { spans_queue, dead_letters_queue, .. } = &self.topology;
+        for look in 0..LOOKS {
+            if look > 0 {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+            }
+            let live = self.link.live()?;
+            if live.waiting(spans_queue).await? == 0 && live.waiting(dead_letters_queue).await? == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub fn events(&self) -> RabbitMqEvents {

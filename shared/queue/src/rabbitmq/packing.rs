@@ -67,7 +67,7 @@ impl Packing {
         let (tenant, body) = (envelope.scope.tenant().0, envelope.request.body().clone());
         let stored = (body.len() >= self.large_bytes).then(|| StoredBody {
             // Named at random: two receivers may take the same request.
-            key: format!("tenants/{tenant}/envelopes/{:032x}", fastrand::u128(..)),
+            key: body_key(tenant),
             bytes: body.len() as u64,
         });
         let key = stored.as_ref().map(|stored| stored.key.clone());
@@ -114,6 +114,13 @@ impl Packing {
             Some(Content::Stored(stored)) => Ok(self.fetch(stored).await?.0),
             content => inside(content.clone()),
         }
+    }
+
+    /// Has a body that is needed for long count as new, so that the sweep does not take it for one that was left behind.
+    pub async fn renew(&self, stored: &StoredBody) -> Result<(), UnpackError> {
+        let (body, _room) = self.fetch(stored).await?;
+        let renewed = self.archive.put(&stored.key, body).await;
+        renewed.map_err(|error| UnpackError::Unavailable(error.to_string()))
     }
 
     /// Removes what a message left in the object store; a failure leaves it to the sweep.
@@ -165,17 +172,33 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())
 }
 
+fn body_key(tenant: i64) -> String {
+    format!("tenants/{tenant}/envelopes/{:032x}", fastrand::u128(..))
+}
+
+/// Whether an object is the body of a message.
+pub fn is_body(key: &str) -> bool {
+    key.strip_prefix("tenants/")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(_, rest)| rest.starts_with("envelopes/"))
+}
+
 /// Reads the outer part of a message.
 pub(super) fn read_message(bytes: Bytes) -> Result<SpanEnvelope, UnpackError> {
     SpanEnvelope::decode(bytes).map_err(|error| UnpackError::Malformed(error.to_string()))
 }
 
-/// Where the body of a message is, if it is not inside.
-pub(super) fn stored_key(message: &SpanEnvelope) -> Option<&str> {
+/// The body of a message, if it is not inside.
+pub(super) fn stored_body(message: &SpanEnvelope) -> Option<&StoredBody> {
     match &message.content {
-        Some(Content::Stored(stored)) => Some(&stored.key),
+        Some(Content::Stored(stored)) => Some(stored),
         _ => None,
     }
+}
+
+/// Where the body of a message is, if it is not inside.
+pub(super) fn stored_key(message: &SpanEnvelope) -> Option<&str> {
+    stored_body(message).map(|stored| stored.key.as_str())
 }
 
 #[cfg(test)]
@@ -209,5 +232,13 @@ mod tests {
         let short = malformed(Some(Content::Compressed(CompressedBody { data, bytes: 100 })));
         assert!(short.starts_with("it cannot be inflated"), "{short}");
         assert_eq!(malformed(None), "it has no content");
+    }
+
+    #[test]
+    fn bodies_are_told_from_other_objects() {
+        assert!(is_body(&body_key(7)));
+        for other in ["tenants/7/blocks/1", "envelopes/1", "probes/none", "tenants/7"] {
+            assert!(!is_body(other), "{other}");
+        }
     }
 }

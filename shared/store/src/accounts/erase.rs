@@ -22,6 +22,7 @@ const TABLES: &[&str] = &[
     "project_annotation_configs",
     "annotation_configs",
     "model_prices",
+    "compactions",
     "invitations",
     "api_keys",
     "auth_sessions",

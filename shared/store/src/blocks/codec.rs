@@ -140,6 +140,21 @@ impl DecodedBlock {
         Ok(groups)
     }
 
+    /// Puts the spans of another block behind its own, in their order; answers the position of the first of them. Origins are
+    /// not shared, so that the groups of both stay as they are.
+    pub fn append(&mut self, other: Self) -> i64 {
+        let (spans, origins) = (self.message.spans.len(), self.message.origins.len());
+        let origins = u32::try_from(origins).unwrap_or(u32::MAX);
+        let moved = |span: BlockSpan| BlockSpan { origin: span.origin.saturating_add(origins), ..span };
+        self.message.origins.extend(other.message.origins);
+        self.message.spans.extend(other.message.spans.into_iter().map(moved));
+        i64::try_from(spans).unwrap_or(i64::MAX)
+    }
+
+    pub fn into_message(self) -> TraceBlock {
+        self.message
+    }
+
     /// The block without the spans at some positions; the others keep theirs. `None` when no span is left.
     pub fn without(mut self, indices: impl Iterator<Item = i64>) -> Option<TraceBlock> {
         for index in indices {

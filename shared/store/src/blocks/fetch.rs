@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bennu_archive::ArchiveError;
 use bennu_domain::span::Span;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -18,7 +19,7 @@ const PARALLEL_OBJECTS: usize = 8;
 /// Bytes, before compression, that are decoded on the thread that asks for them, in about two milliseconds: what is made
 /// and dropped on one thread is cheaper, and the page of a hundred usual spans stays below it. More goes to another thread.
 const DECODED_HERE: i64 = 512 << 10;
-/// How often a span may be replaced by a newer version while it is read.
+/// How often spans may be replaced by newer versions, or move to another block, while they are read.
 const MOST_MOVES: usize = 5;
 
 /// Decodes the spans of `rows`, in the same order; every block is fetched and decoded once. `None` stands for a
@@ -91,7 +92,7 @@ fn decode_spans(
 }
 
 /// Spans that their block does not hold must have been deleted since, rows and all, or replaced by a newer version in
-/// another block: answers the rows of these as they are now. A row that is as it was has lost its span.
+/// another block, or their block has joined another one: answers the rows of these as they are now. A row that is as it was has lost its span.
 async fn moved_rows(
     scoped: ScopedStore<'_>,
     missing: &[span::Model],
@@ -114,23 +115,35 @@ async fn moved_rows(
     }
 }
 
-/// The blocks of a trace, oldest first.
+/// The blocks of a trace as they are at one moment, oldest first.
 pub(crate) async fn blocks_of_trace(
     scoped: ScopedStore<'_>,
     trace_row: i64,
 ) -> Result<Vec<DecodedBlock>, StoreError> {
-    let models = trace_block::Entity::find()
-        .filter(trace_block::Column::TenantId.eq(scoped.tenant))
-        .filter(trace_block::Column::TraceRowId.eq(trace_row))
-        .order_by_asc(trace_block::Column::Id)
-        .all(&scoped.store.read)
-        .await?;
-    let mut decoded = Vec::with_capacity(models.len());
-    for model in models {
-        let Some((model, bytes)) = with_bytes(scoped, model).await? else { continue };
-        decoded.push(DecodedBlock::decode(&mut BlockDecoder::new()?, &model, &bytes)?);
+    let mut lost: Option<ArchiveError> = None;
+    for _ in 0..MOST_MOVES {
+        let models = trace_block::Entity::find()
+            .filter(trace_block::Column::TenantId.eq(scoped.tenant))
+            .filter(trace_block::Column::TraceRowId.eq(trace_row))
+            .order_by_asc(trace_block::Column::Id)
+            .all(&scoped.store.read)
+            .await?;
+        let fetching = stream::iter(models).map(|mut model| async move {
+            let bytes = block_bytes(scoped, &mut model).await?;
+            DecodedBlock::decode(&mut BlockDecoder::new()?, &model, &bytes)
+        });
+        match fetching.buffered(PARALLEL_OBJECTS).try_collect().await {
+            // Its spans may be in another block by now, which was read as it was before.
+            Err(StoreError::Archive(error)) if error.is_missing() => {
+                if lost.as_ref().is_some_and(|lost| lost.to_string() == error.to_string()) {
+                    return Err(error.into());
+                }
+                lost = Some(error);
+            }
+            read => return read,
+        }
     }
-    Ok(decoded)
+    Err(StoreError::LostRace)
 }
 
 /// One block inside a transaction, with its row.
@@ -146,24 +159,31 @@ pub(crate) async fn fetch_block(
     Ok(Some((model, decoded)))
 }
 
+/// The bytes of the block that a row describes. A missing object means that the block was rewritten or deleted since.
+pub(crate) async fn block_bytes(
+    scoped: ScopedStore<'_>,
+    model: &mut trace_block::Model,
+) -> Result<Bytes, StoreError> {
+    if let Some(key) = &model.object_key {
+        return Ok(scoped.store.archive.get(key).await?);
+    }
+    let no_content = || StoreError::Block { block: model.id, reason: "has no content".to_owned() };
+    model.data.take().map(Bytes::from).ok_or_else(no_content)
+}
+
 /// A block with its bytes; `None` if it was deleted since its row was read.
 ///
 /// An object is gone as soon as its block is rewritten or deleted, so a missing one sends us back to the row. That
-/// ends: a block is rewritten once for each of its spans at most.
+/// ends: a block is rewritten once for each of its spans at most, and when others join it.
 async fn with_bytes(
     scoped: ScopedStore<'_>,
     mut model: trace_block::Model,
 ) -> Result<Option<(trace_block::Model, Bytes)>, StoreError> {
     loop {
-        let Some(key) = &model.object_key else {
-            let no_content = || StoreError::Block { block: model.id, reason: "has no content".to_owned() };
-            let data = model.data.take().ok_or_else(no_content)?;
-            return Ok(Some((model, Bytes::from(data))));
-        };
-        let missing = match scoped.store.archive.get(key).await {
+        let missing = match block_bytes(scoped, &mut model).await {
             Ok(bytes) => return Ok(Some((model, bytes))),
-            Err(error) if error.is_missing() => error,
-            Err(error) => return Err(error.into()),
+            Err(StoreError::Archive(error)) if error.is_missing() => error,
+            Err(error) => return Err(error),
         };
         let now = trace_block::Entity::find_by_id((scoped.tenant, model.id)).one(&scoped.store.read).await?;
         match now {

@@ -18,6 +18,7 @@ pub(crate) use self::row_set::{ColumnType, RowSet};
 
 use std::sync::Arc;
 
+use bennu_archive::Archive;
 use sea_orm::Value;
 
 use self::batch::{TraceBatch, group_by_trace};
@@ -42,12 +43,21 @@ pub struct WriteReport {
 pub struct CommittedSpans {
     pub report: WriteReport,
     durable: Durable,
+    archive: Archive,
+    /// Objects that no row points at any more, once the commit is sure to last.
+    obsolete_objects: Vec<String>,
 }
 
 impl CommittedSpans {
     /// Returns when the spans survive a crash; nobody may be told of them before.
     pub async fn durable(self) -> Result<(), StoreError> {
-        self.durable.wait().await
+        self.durable.wait().await?;
+        for key in self.obsolete_objects {
+            if let Err(error) = self.archive.delete(&key).await {
+                tracing::warn!(%error, "an object of replaced spans stays for now");
+            }
+        }
+        Ok(())
     }
 }
 
@@ -76,24 +86,13 @@ impl ScopedStore<'_> {
             Ok(inserted) => {
                 let durable = write.transaction.commit_early().await?;
                 self.store.written(write.bytes + inserted * ROW_BYTES);
-                self.forget_objects(write.obsolete_objects).await;
                 let report = WriteReport { inserted, duplicates: received - inserted };
-                Ok(CommittedSpans { report, durable })
+                let (archive, obsolete_objects) = (self.store.archive.clone(), write.obsolete_objects);
+                Ok(CommittedSpans { report, durable, archive, obsolete_objects })
             }
             Err(error) => {
                 write.undo().await;
                 Err(error)
-            }
-        }
-    }
-}
-
-impl ScopedStore<'_> {
-    /// Once nothing points at them any more.
-    async fn forget_objects(self, keys: Vec<String>) {
-        for key in keys {
-            if let Err(error) = self.store.archive.delete(&key).await {
-                tracing::warn!(%error, "an object of replaced spans stays behind");
             }
         }
     }
@@ -122,13 +121,13 @@ impl SpanWrite<'_> {
         self.write_traces(&mut traces, ids.traces).await?;
         self.write_trace_texts(&traces).await?;
         self.write_blocks(&mut traces, ids.blocks).await?;
+        self.note_for_compactor(&traces).await?;
         let written = self.write_span_rows(&traces, ids.spans).await?;
         self.shrink_ranges(&traces).await?;
         Ok(written)
     }
 
     async fn undo(self) {
-        // Objects first: on SQLite the next batch gets the same block ids, and with them the same keys.
         for key in self.objects {
             if let Err(error) = self.scoped.store.archive.delete(&key).await {
                 tracing::warn!(%error, "an object of a failed batch stays behind");

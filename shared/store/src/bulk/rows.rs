@@ -173,7 +173,7 @@ impl SpanWrite<'_> {
             let stored_bytes = as_i64(data.len());
             let mut key = String::new();
             if data.len() >= self.scoped.store.blocks.large_bytes {
-                key = object_key(self.scoped.tenant, id, 0);
+                key = object_key(self.scoped.tenant);
                 self.objects.push(key.clone());
                 self.scoped.store.archive.put(&key, Bytes::from(std::mem::take(&mut data))).await?;
             }

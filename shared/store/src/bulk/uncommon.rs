@@ -1,4 +1,5 @@
-//! Columns that few rows have a value in. They are set after the row is inserted, so that the others cost nothing.
+//! What few rows have: columns that are set after the row is inserted, and a place in the list of the compactor. The others
+//! cost nothing.
 
 use bennu_domain::facets::storable_text;
 use bennu_domain::text_ids::TextIds;
@@ -22,6 +23,16 @@ impl SpanWrite<'_> {
         }
         let sql = "UPDATE traces SET trace_text = v.trace_text FROM v WHERE traces.tenant_id = {0} AND traces.id = v.id";
         rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
+        Ok(())
+    }
+
+    /// Traces that are in several blocks now.
+    pub(super) async fn note_for_compactor(&self, traces: &[TraceBatch]) -> Result<(), StoreError> {
+        let mut rows = RowSet::new(&[("trace_row_id", BigInt)], 0);
+        traces.iter().filter(|trace| trace.stored.is_some()).for_each(|trace| rows.push([trace.row.into()]));
+        let sql = "INSERT INTO compactions (tenant_id, trace_row_id, written_at) SELECT {0}, v.trace_row_id, {1} FROM v \
+                   WHERE true ON CONFLICT (tenant_id, trace_row_id) DO UPDATE SET written_at = excluded.written_at";
+        rows.execute(&self.transaction, sql, &[self.tenant(), self.scoped.store.now().into()]).await?;
         Ok(())
     }
 

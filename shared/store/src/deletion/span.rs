@@ -114,8 +114,8 @@ impl ScopedStore<'_> {
                 rewritten.span_count = Set(i64::try_from(encoded.span_count).unwrap_or(i64::MAX));
                 rewritten.raw_bytes = Set(i64::try_from(encoded.raw_bytes).unwrap_or(i64::MAX));
                 rewritten.stored_bytes = Set(i64::try_from(encoded.compressed.len()).unwrap_or(i64::MAX));
-                if let Some(old) = &old_object {
-                    let key = next_revision(self.tenant, model.id, old);
+                if old_object.is_some() {
+                    let key = object_key(self.tenant);
                     self.store.archive.put(&key, Bytes::from(encoded.compressed)).await?;
                     cut.added.push(key.clone());
                     rewritten.object_key = Set(Some(key));
@@ -137,9 +137,4 @@ pub(crate) struct CutObjects {
     pub added: Vec<String>,
     /// Of no use once it is committed.
     pub obsolete: Vec<String>,
-}
-
-fn next_revision(tenant: i64, block: i64, key: &str) -> String {
-    let revision: u32 = key.rsplit_once('.').and_then(|(_, revision)| revision.parse().ok()).unwrap_or(0);
-    object_key(tenant, block, revision.wrapping_add(1))
 }

@@ -11,6 +11,8 @@ mod annotation_configs;
 mod annotation_deletes;
 mod annotation_summaries;
 mod annotations;
+mod compaction;
+mod compaction_at_once;
 mod condition_narrowing;
 mod costs;
 mod delete_span;

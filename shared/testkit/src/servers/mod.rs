@@ -9,6 +9,7 @@ mod debian;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;
+pub mod s3;
 mod server;
 mod stack;
 
@@ -21,10 +22,11 @@ pub enum Kind {
     Postgres,
     RabbitMq,
     Redis,
+    S3,
 }
 
 impl Kind {
-    pub const ALL: [Self; 3] = [Self::Postgres, Self::RabbitMq, Self::Redis];
+    pub const ALL: [Self; 4] = [Self::Postgres, Self::RabbitMq, Self::Redis, Self::S3];
 
     /// As on the command line of `with-servers`.
     pub fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Kind {
             Self::Postgres => "postgres",
             Self::RabbitMq => "rabbitmq",
             Self::Redis => "redis",
+            Self::S3 => "s3",
         }
     }
 
@@ -40,6 +43,7 @@ impl Kind {
             Self::Postgres => postgres::start(),
             Self::RabbitMq => rabbitmq::start(),
             Self::Redis => redis::start(),
+            Self::S3 => s3::start(),
         }
     }
 }

@@ -15,6 +15,9 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 /// A server that is asked to stop and has not by then is killed; its data is worth nothing.
 const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// The children of a server that was killed hold on to what was its own until they notice; whoever starts it tries again.
+const STARTS_TRIED: usize = 20;
+const BETWEEN_STARTS: Duration = Duration::from_millis(250);
 /// A greeting comes at once or not at all.
 const GREETED_WITHIN: Duration = Duration::from_secs(1);
 /// Another process may take a port between our choice of it and the start.
@@ -59,6 +62,8 @@ pub enum ServerError {
         "{program} is not installed; it is part of the Debian package {package} (apt-get install {package})"
     )]
     NotInstalled { program: &'static str, package: &'static str },
+    #[error("{program} is not built (cargo build --workspace --bins)")]
+    NotBuilt { program: &'static str },
     #[error("{what}: {source}")]
     System { what: String, source: std::io::Error },
     #[error("{what}; its output ends:\n{output}")]
@@ -112,6 +117,18 @@ impl Server {
     /// Starts it again after a stop or a kill, on the same port with the data it had.
     pub fn start_again(&mut self) -> Result<(), ServerError> {
         self.stop();
+        let mut started = self.spawn_again();
+        for _ in 1..STARTS_TRIED {
+            if started.is_ok() {
+                break;
+            }
+            std::thread::sleep(BETWEEN_STARTS);
+            started = self.spawn_again();
+        }
+        started
+    }
+
+    fn spawn_again(&mut self) -> Result<(), ServerError> {
         self.process = self.recipe.spawn()?;
         self.wait_until_ready()
     }

@@ -6,11 +6,10 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 
 use super::debian::{ServerUser, find_program};
 use super::server::{Greeting, Recipe, Server, ServerError, failed_to, on_free_ports};
-use super::{postgres, rabbitmq, redis};
+use super::{postgres, rabbitmq, redis, s3};
 
 /// Hold the addresses of the gateway: `http://127.0.0.1:<port>` and `127.0.0.1:<port>`.
 pub const URL_VARIABLE: &str = "BENNU_TEST_URL";
@@ -40,6 +39,7 @@ pub struct Stack {
     pub annotation_worker: Server,
     pub receiver: Server,
     pub writer: Server,
+    pub s3: Server,
     pub redis: Server,
     pub rabbitmq: Server,
     pub postgres: Server,
@@ -48,7 +48,6 @@ pub struct Stack {
     pub grpc_port: u16,
     /// `postgres://…`, with the database.
     pub database: String,
-    _objects: TempDir,
 }
 
 impl Stack {
@@ -67,19 +66,22 @@ impl Stack {
         settings: &[(&str, &str)],
         postgres: fn() -> Result<Server, ServerError>,
     ) -> Result<Self, ServerError> {
-        let (postgres, rabbitmq, redis) = std::thread::scope(|scope| {
+        let (postgres, rabbitmq, redis, s3) = std::thread::scope(|scope| {
             let (postgres, rabbitmq) = (scope.spawn(postgres), scope.spawn(rabbitmq::start));
-            let redis = redis::start();
-            (postgres.join().expect("no panic"), rabbitmq.join().expect("no panic"), redis)
+            let (redis, s3) = (redis::start(), s3::start());
+            (postgres.join().expect("no panic"), rabbitmq.join().expect("no panic"), redis, s3)
         });
-        let (postgres, rabbitmq, redis) = (postgres?, rabbitmq?, redis?);
-        let objects = tempfile::tempdir().map_err(failed_to("making a directory for objects"))?;
+        let (postgres, rabbitmq, redis, s3) = (postgres?, rabbitmq?, redis?, s3?);
         let database = format!("{}/postgres", postgres.variables[0].1);
-        let object_url = format!("file://{}", objects.path().display());
+        let bucket_url = format!("s3://{}/stack", s3::BUCKET);
         let mut shared = vec![
             ("BENNU_DATABASE_URL", database.as_str()),
             ("BENNU_BROKER_URL", &rabbitmq.variables[0].1),
-            ("BENNU_OBJECT_STORE_URL", &object_url),
+            ("BENNU_OBJECT_STORE_URL", &bucket_url),
+            ("BENNU_S3_ENDPOINT", &s3.variables[0].1),
+            ("BENNU_S3_ACCESS_KEY_ID", s3::ACCESS_KEY),
+            ("BENNU_S3_SECRET_ACCESS_KEY", s3::SECRET_KEY),
+            ("BENNU_S3_ALLOW_HTTP", "true"),
             ("BENNU_ANNOTATION_QUEUE_URL", &redis.variables[0].1),
             ("BENNU_QUOTA_URL", &redis.variables[0].1),
         ];
@@ -107,11 +109,11 @@ impl Stack {
             annotation_worker,
             receiver,
             writer,
+            s3,
             redis,
             rabbitmq,
             postgres,
             database,
-            _objects: objects,
         })
     }
 }
@@ -137,7 +139,8 @@ fn service(programs: &Path, program: &'static str, settings: &[(&str, &str)]) ->
             tempfile::tempdir().map_err(failed_to(format!("making a directory for {program}")))?;
         let mut command = Command::new(&path);
         for (name, _) in std::env::vars_os() {
-            if ["BENNU_", "PHOENIX_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            if ["BENNU_", "PHOENIX_", "AWS_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix))
+            {
                 command.env_remove(name);
             }
         }
