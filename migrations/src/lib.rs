@@ -8,7 +8,9 @@ mod m0004_text_ids_costs_and_running_spans;
 mod m0006_annotations;
 mod m0009_annotation_queue;
 mod m0010_accounts;
+mod m0011_row_security;
 mod m0014_limits;
+mod row_security;
 mod statistics;
 
 use sea_orm_migration::MigrationTrait;
@@ -28,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_annotations::Migration),
             Box::new(m0009_annotation_queue::Migration),
             Box::new(m0010_accounts::Migration),
+            Box::new(m0011_row_security::Migration),
             Box::new(m0014_limits::Migration),
         ]
     }

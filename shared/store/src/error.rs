@@ -26,6 +26,15 @@ pub enum StoreError {
     JournalBroken,
     #[error("a background thread was stopped: {0}")]
     Interrupted(String),
+    #[error(
+        "the database user {user} cannot act as the role bennu_tenant, which keeps tenants apart; have a superuser run: \
+         CREATE ROLE bennu_tenant NOLOGIN; GRANT bennu_tenant TO {user}"
+    )]
+    NoTenantRole { user: String },
+    #[error(
+        "row-level security does not bind the role bennu_tenant; run: ALTER ROLE bennu_tenant NOSUPERUSER NOBYPASSRLS"
+    )]
+    TenantRoleAboveRules,
 }
 
 impl StoreError {
@@ -42,7 +51,12 @@ impl StoreError {
             | Self::JournalBroken
             | Self::LostRace
             | Self::Interrupted(_) => true,
-            Self::Database(_) | Self::Span(_) | Self::Condition(_) | Self::Block { .. } => false,
+            Self::Database(_)
+            | Self::Span(_)
+            | Self::Condition(_)
+            | Self::Block { .. }
+            | Self::NoTenantRole { .. }
+            | Self::TenantRoleAboveRules => false,
         }
     }
 }

@@ -10,6 +10,7 @@ mod blocks;
 mod bulk;
 mod conditions;
 mod connect;
+mod database;
 mod deletion;
 mod entities;
 mod error;

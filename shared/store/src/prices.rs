@@ -75,7 +75,7 @@ impl ScopedStore<'_> {
 
     /// All of the tenant's own prices, by name.
     pub async fn price_overrides(self) -> Result<Vec<Override>, StoreError> {
-        let rows = self.prices().order_by_asc(model_price::Column::Name).all(&self.store.read).await?;
+        let rows = self.prices().order_by_asc(model_price::Column::Name).all(&self.reads()).await?;
         Ok(rows.into_iter().map(read_override).collect())
     }
 
@@ -102,7 +102,7 @@ impl ScopedStore<'_> {
                 model_price::Column::UpdatedAt,
             ])
             .to_owned();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         model_price::Entity::insert(row).on_conflict(replace).exec_without_returning(&transaction).await?;
         transaction.commit().await?;
         self.store.price_books.forget(self.tenant);
@@ -111,7 +111,7 @@ impl ScopedStore<'_> {
 
     /// `false` if the tenant has no price of this name.
     pub async fn delete_price(self, name: &str) -> Result<bool, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let deleted = model_price::Entity::delete_many()
             .filter(model_price::Column::TenantId.eq(self.tenant))
             .filter(model_price::Column::Name.eq(name))

@@ -46,14 +46,14 @@ impl ScopedStore<'_> {
     }
 
     pub async fn project(self, id: ProjectId) -> Result<Option<Project>, StoreError> {
-        let found = self.projects().filter(project::Column::Id.eq(id.0)).one(&self.store.read).await?;
+        let found = self.projects().filter(project::Column::Id.eq(id.0)).one(&self.reads()).await?;
         Ok(found.map(Project::from))
     }
 
     pub async fn project_named(self, name: &str) -> Result<Option<Project>, StoreError> {
         let Some(name) = ProjectName::new(name) else { return Ok(None) };
         let found =
-            self.projects().filter(project::Column::Name.eq(name.as_str())).one(&self.store.read).await?;
+            self.projects().filter(project::Column::Name.eq(name.as_str())).one(&self.reads()).await?;
         Ok(found.map(Project::from))
     }
 
@@ -66,7 +66,7 @@ impl ScopedStore<'_> {
         loop {
             let rows =
                 self.projects().filter(project::Column::Id.lt(below)).order_by_desc(project::Column::Id);
-            let rows = rows.limit(wanted.max(NAMES_READ) as u64).all(&self.store.read).await?;
+            let rows = rows.limit(wanted.max(NAMES_READ) as u64).all(&self.reads()).await?;
             let Some(last) = rows.last() else { break };
             below = last.id;
             let fitting = rows.into_iter().filter(|row| row.name.to_lowercase().contains(&part));
@@ -96,7 +96,7 @@ impl ScopedStore<'_> {
         let name_taken =
             OnConflict::columns([project::Column::TenantId, project::Column::Name]).do_nothing().to_owned();
         let insert = project::Entity::insert(row).on_conflict(name_taken).try_insert();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let inserted = insert.exec_without_returning(&transaction).await?;
         transaction.commit().await?;
         match inserted {
@@ -111,7 +111,7 @@ impl ScopedStore<'_> {
         id: ProjectId,
         description: Option<String>,
     ) -> Result<Option<Project>, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         project::Entity::update_many()
             .col_expr(project::Column::Description, Expr::value(description.as_deref().map(storable_text)))
             .filter(project::Column::TenantId.eq(self.tenant))

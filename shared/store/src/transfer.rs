@@ -36,7 +36,7 @@ impl ScopedStore<'_> {
     ) -> Result<Transfer, StoreError> {
         let wanted: HashSet<i64> = traces.iter().map(|trace| trace.0).collect();
         let ids: Vec<i64> = wanted.into_iter().collect();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let sources = self.lock_and_read_projects(&transaction, &ids).await?;
         // Held until the commit, like writers do, so that nobody deletes the project meanwhile.
         let held = project::Entity::find_by_id((self.tenant, destination.0))

@@ -77,7 +77,7 @@ impl ScopedStore<'_> {
             created_at: Set(self.store.now()),
             expires_at: Set(new.expires_at.0),
         };
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let row = invitation::Entity::insert(row).exec_with_returning(&transaction).await?;
         transaction.commit().await?;
         Ok(row.into())
@@ -90,7 +90,7 @@ impl ScopedStore<'_> {
             .filter(invitation::Column::ExpiresAt.gt(self.store.now()))
             .order_by_desc(invitation::Column::Id)
             .limit(limit as u64)
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         Ok(rows.into_iter().map(Invitation::from).collect())
     }
@@ -99,12 +99,12 @@ impl ScopedStore<'_> {
         let open = invitation::Entity::find()
             .filter(invitation::Column::TenantId.eq(self.tenant))
             .filter(invitation::Column::ExpiresAt.gt(self.store.now()));
-        Ok(open.count(&self.store.read).await?)
+        Ok(open.count(&self.reads()).await?)
     }
 
     /// `false` if there is no such invitation.
     pub async fn withdraw_invitation(self, id: i64) -> Result<bool, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let deleted = invitation::Entity::delete_by_id((self.tenant, id)).exec(&transaction).await?;
         transaction.commit().await?;
         Ok(deleted.rows_affected > 0)
@@ -119,7 +119,7 @@ impl Directory<'_> {
         invitee: Invitee,
         username: &Username,
     ) -> Result<Accept, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let accepted = self.accept(&transaction, token_hash, invitee, username).await?;
         if matches!(accepted, Accept::Joined { .. }) {
             transaction.commit().await?;

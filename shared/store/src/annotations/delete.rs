@@ -40,7 +40,7 @@ impl ScopedStore<'_> {
     pub async fn delete_annotations(self, delete: &AnnotationDelete) -> Result<u64, StoreError> {
         let mut deleted = 0;
         loop {
-            let transaction = self.store.begin().await?;
+            let transaction = self.begin().await?;
             let ids: Vec<i64> = annotation::Entity::find()
                 .select_only()
                 .column(annotation::Column::Id)

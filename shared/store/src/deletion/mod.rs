@@ -19,7 +19,7 @@ impl ScopedStore<'_> {
         let row = trace::Entity::find()
             .filter(trace::Column::TenantId.eq(self.tenant))
             .filter(trace::Column::TraceId.eq(trace_id.as_bytes().to_vec()))
-            .one(&self.store.read)
+            .one(&self.reads())
             .await?;
         Ok(row.map(|row| TraceRowId(row.id)))
     }

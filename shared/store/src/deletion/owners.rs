@@ -25,7 +25,7 @@ impl ScopedStore<'_> {
         let of_session = trace::Column::SessionRowId.eq(id.0);
         for _ in 0..ATTEMPTS {
             self.delete_traces(of_session.clone()).await?;
-            let transaction = self.store.begin().await?;
+            let transaction = self.begin().await?;
             let deleted = session::Entity::delete_by_id((self.tenant, id.0)).exec(&transaction).await?;
             if self.has_trace(&transaction, of_session.clone()).await? {
                 transaction.rollback().await?;
@@ -58,7 +58,7 @@ impl ScopedStore<'_> {
             .filter(in_range.clone())
             .filter(trace::Column::SessionRowId.is_not_null())
             .into_tuple()
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         let deleted = self.delete_traces(in_range).await?;
         for some in sessions.chunks(SESSIONS_A_STATEMENT) {
@@ -69,7 +69,7 @@ impl ScopedStore<'_> {
 
     async fn delete_empty_sessions(self, sessions: &[i64]) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
-            let transaction = self.store.begin().await?;
+            let transaction = self.begin().await?;
             let filled: Vec<i64> = trace::Entity::find()
                 .select_only()
                 .column(trace::Column::SessionRowId)
@@ -101,7 +101,7 @@ impl ScopedStore<'_> {
         let of_project = trace::Column::ProjectId.eq(id.0);
         for _ in 0..ATTEMPTS {
             self.delete_traces(of_project.clone()).await?;
-            let transaction = self.store.begin().await?;
+            let transaction = self.begin().await?;
             let sessions = self.release_traces_of_sessions(&transaction, id).await?;
             let deleted = project::Entity::delete_by_id((self.tenant, id.0)).exec(&transaction).await?;
             session::Entity::delete_many()

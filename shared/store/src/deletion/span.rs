@@ -21,7 +21,7 @@ impl ScopedStore<'_> {
     /// Deletes one span; its children become orphans, and the last span of a trace takes the trace with it.
     /// `false` if there is no such span.
     pub async fn delete_span(self, id: SpanRowId) -> Result<bool, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let by_id = || span::Entity::find_by_id((self.tenant, id.0));
         let Some(row) = by_id().one(&transaction).await? else { return Ok(false) };
         let trace = trace::Entity::find_by_id((self.tenant, row.trace_row_id))

@@ -26,7 +26,7 @@ impl ScopedStore<'_> {
     pub(super) async fn delete_traces(self, which: SimpleExpr) -> Result<usize, StoreError> {
         let mut deleted = 0;
         loop {
-            let transaction = self.store.begin().await?;
+            let transaction = self.begin().await?;
             let some = self.some_traces(&transaction, which.clone()).await?;
             let locked = self.lock_traces(&transaction, &some).await?;
             let objects = self.delete_trace_rows(&transaction, &locked).await?;

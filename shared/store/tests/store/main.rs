@@ -17,6 +17,7 @@ mod delete_span;
 mod deletion;
 mod errors;
 mod facets;
+mod foreign_rows;
 mod forgetting;
 mod large_blocks;
 mod lossless;
