@@ -9,6 +9,7 @@ mod m0006_annotations;
 mod m0009_annotation_queue;
 mod m0010_accounts;
 mod m0011_row_security;
+mod m0013_audit_log;
 mod m0014_limits;
 mod row_security;
 mod statistics;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_annotation_queue::Migration),
             Box::new(m0010_accounts::Migration),
             Box::new(m0011_row_security::Migration),
+            Box::new(m0013_audit_log::Migration),
             Box::new(m0014_limits::Migration),
         ]
     }

@@ -1,7 +1,9 @@
 //! Annotation configs, and the projects that use them.
 
 use bennu_domain::annotation_config::{AnnotationConfig, ConfigKind};
+use bennu_domain::audit::AuditAction;
 use bennu_domain::facets::storable_text;
+use bennu_domain::global_id;
 use bennu_domain::ids::{AnnotationConfigId, ProjectId};
 use bennu_domain::page::Page;
 use sea_orm::sea_query::{OnConflict, Query};
@@ -10,6 +12,7 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Set, TryInsertResult,
 };
 
+use crate::audit::AuditEntry;
 use crate::entities::{annotation_config, project, project_annotation_config as assignment};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -168,9 +171,13 @@ impl ScopedStore<'_> {
             .filter(assignment::Column::ConfigId.eq(id.0))
             .exec(&transaction)
             .await?;
+        let deleted = read(row)?;
+        let target = global_id::write(deleted.config.kind.type_name(), deleted.id.0);
+        let entry = AuditEntry::new(AuditAction::DeleteAnnotationConfig, target);
+        self.record_in(&transaction, entry.with("name", deleted.config.name.as_str())).await?;
         transaction.commit().await?;
         self.store.forget_deleted_pages().await?;
-        read(row).map(Some)
+        Ok(Some(deleted))
     }
 
     /// The project uses the config from now on; it may already.

@@ -5,9 +5,10 @@
 //! tenant, or across all tenants with a reason. SQLite has no such thing: there the filter in each query is the wall.
 
 use async_trait::async_trait;
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
+    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
 
 use crate::connect::Connections;
@@ -108,8 +109,12 @@ impl Database {
 
 /// `SET ROLE` to a role that is not there, or that the user was not granted (SQLSTATE 22023 and 42501).
 fn is_refusal(error: &DbErr) -> bool {
-    let text = error.to_string();
-    text.contains("role \"bennu_tenant\"")
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| ["22023", "42501"].contains(&code.as_ref()))
 }
 
 /// Reads through a door, each statement in a transaction of its own: none is held while an answer is decoded or sent, so a

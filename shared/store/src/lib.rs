@@ -6,6 +6,7 @@ mod accounts;
 mod annotation_configs;
 mod annotation_queue;
 mod annotations;
+mod audit;
 mod blocks;
 mod bulk;
 mod conditions;
@@ -46,6 +47,7 @@ pub use annotations::{
     AnnotationDelete, AnnotationList, AnnotationOutcome, AnnotationSummary, AnnotationWrite, LabelCount,
     StoredAnnotation, SummaryQuery,
 };
+pub use audit::{AuditEntry, AuditPage, AuditVerdict, BrokenLink, StoredAuditRecord};
 pub use blocks::BlockPolicy;
 pub use bulk::{CommittedSpans, WriteReport};
 pub use connect::{ConnectOptions, DatabaseLocation};

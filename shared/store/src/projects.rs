@@ -1,6 +1,8 @@
 //! Projects: list, look up, create, describe. Deleting one is in [`crate::deletion`].
 
+use bennu_domain::audit::AuditAction;
 use bennu_domain::facets::storable_text;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::ProjectId;
 use bennu_domain::page::Page;
 use bennu_domain::project::ProjectName;
@@ -10,6 +12,7 @@ use sea_orm::{
     QuerySelect as _, Select, Set, TryInsertResult,
 };
 
+use crate::audit::AuditEntry;
 use crate::entities::project;
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -98,11 +101,15 @@ impl ScopedStore<'_> {
         let insert = project::Entity::insert(row).on_conflict(name_taken).try_insert();
         let transaction = self.begin().await?;
         let inserted = insert.exec_without_returning(&transaction).await?;
-        transaction.commit().await?;
-        match inserted {
-            TryInsertResult::Inserted(rows) if rows > 0 => self.project_named(name.as_str()).await,
-            TryInsertResult::Inserted(_) | TryInsertResult::Conflicted | TryInsertResult::Empty => Ok(None),
+        if !matches!(inserted, TryInsertResult::Inserted(rows) if rows > 0) {
+            return Ok(None);
         }
+        let row = self.projects().filter(project::Column::Name.eq(name.as_str())).one(&transaction).await?;
+        let Some(created) = row.map(Project::from) else { return Ok(None) };
+        let entry = AuditEntry::new(AuditAction::CreateProject, created.id.global_id());
+        self.record_in(&transaction, entry.with("name", created.name.as_str())).await?;
+        transaction.commit().await?;
+        Ok(Some(created))
     }
 
     /// `None` if there is no such project.
@@ -112,12 +119,16 @@ impl ScopedStore<'_> {
         description: Option<String>,
     ) -> Result<Option<Project>, StoreError> {
         let transaction = self.begin().await?;
-        project::Entity::update_many()
+        let updated = project::Entity::update_many()
             .col_expr(project::Column::Description, Expr::value(description.as_deref().map(storable_text)))
             .filter(project::Column::TenantId.eq(self.tenant))
             .filter(project::Column::Id.eq(id.0))
             .exec(&transaction)
             .await?;
+        if updated.rows_affected > 0 {
+            let entry = AuditEntry::new(AuditAction::ChangeProject, id.global_id());
+            self.record_in(&transaction, entry.with("changed", ["description"].as_slice())).await?;
+        }
         transaction.commit().await?;
         self.project(id).await
     }

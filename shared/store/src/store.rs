@@ -1,8 +1,8 @@
 //! The store and its tenant-scoped view.
 
-use bennu_access::TenantScope;
 use std::sync::Arc;
 
+use bennu_access::{Actor, TenantScope};
 use bennu_archive::Archive;
 use bennu_domain::time::{Clock, Timestamp};
 use bennu_migrations::{Migrator, MigratorTrait, assume_statistics};
@@ -121,7 +121,7 @@ impl Store {
     /// }
     /// ```
     pub fn scoped(&self, scope: &TenantScope) -> ScopedStore<'_> {
-        ScopedStore { store: self, tenant: scope.tenant().0 }
+        ScopedStore { store: self, tenant: scope.tenant().0, actor: None }
     }
 
     /// Reads the rows of all tenants: for background work, never for a caller. The reason goes to the log.
@@ -166,9 +166,17 @@ impl Store {
 pub struct ScopedStore<'a> {
     pub(crate) store: &'a Store,
     pub(crate) tenant: i64,
+    /// Who goes on record for changes; the system itself if nobody is named.
+    pub(crate) actor: Option<&'a Actor>,
 }
 
 impl<'a> ScopedStore<'a> {
+    /// Has this actor go on record for changes.
+    #[must_use]
+    pub fn by(self, actor: &'a Actor) -> Self {
+        Self { actor: Some(actor), ..self }
+    }
+
     /// Reads the tenant's rows.
     pub(crate) fn reads(self) -> Reads<'a> {
         self.store.database.reads(Door::Tenant(self.tenant))

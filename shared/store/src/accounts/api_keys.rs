@@ -1,6 +1,8 @@
 //! API keys: those of members, and those of the tenant itself.
 
 use bennu_access::{ApiKeyHash, ApiKeyName, KeyTraffic, NewApiKey};
+use bennu_domain::audit::AuditAction;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::{ApiKeyId, ProjectId, TenantId, UserId};
 use bennu_domain::limits::RateLimits;
 use bennu_domain::page::Page;
@@ -13,6 +15,7 @@ use sea_orm::{
 
 use super::Directory;
 use super::limits::read_rates;
+use crate::audit::AuditEntry;
 use crate::entities::{api_key, project};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -158,6 +161,9 @@ impl ScopedStore<'_> {
         };
         let transaction = self.begin().await?;
         let stored = api_key::Entity::insert(row).exec_with_returning(&transaction).await?;
+        let entry = AuditEntry::new(AuditAction::CreateKey, stored.public_name.as_str());
+        let owner = stored.user_id.map(|user| UserId(user).global_id());
+        self.record_in(&transaction, entry.with("name", stored.name.as_str()).with("user", owner)).await?;
         transaction.commit().await?;
         Ok(stored.into())
     }
@@ -165,9 +171,14 @@ impl ScopedStore<'_> {
     /// `false` if there is no such key.
     pub async fn delete_api_key(self, id: ApiKeyId) -> Result<bool, StoreError> {
         let transaction = self.begin().await?;
-        let deleted = api_key::Entity::delete_by_id((self.tenant, id.0)).exec(&transaction).await?;
+        let found =
+            api_key::Entity::find_by_id((self.tenant, id.0)).lock_exclusive().one(&transaction).await?;
+        let Some(row) = found else { return Ok(false) };
+        api_key::Entity::delete_by_id((self.tenant, id.0)).exec(&transaction).await?;
+        let entry = AuditEntry::new(AuditAction::DeleteKey, row.public_name);
+        self.record_in(&transaction, entry.with("name", row.name)).await?;
         transaction.commit().await?;
-        Ok(deleted.rows_affected > 0)
+        Ok(true)
     }
 }
 

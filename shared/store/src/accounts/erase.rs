@@ -56,6 +56,7 @@ impl Directory<'_> {
             scoped.drop_member(UserId(user)).await?;
         }
         let transaction = self.begin().await?;
+        self.store.erase_audit_log(&transaction, id).await?;
         for table in TABLES {
             let sql = match transaction.get_database_backend() {
                 DbBackend::Postgres => format!("DELETE FROM {table} WHERE tenant_id = $1"),

@@ -1,7 +1,9 @@
 //! Invitations: links by which people become members, once.
 
-use bennu_access::{PasswordHash, Role};
+use bennu_access::{PasswordHash, Role, SystemScope};
 use bennu_domain::account::{Email, Username};
+use bennu_domain::audit::AuditAction;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::{TenantId, UserId};
 use bennu_domain::time::Timestamp;
 use sea_orm::{
@@ -11,6 +13,7 @@ use sea_orm::{
 
 use super::Directory;
 use super::members::{NewAccount, join, make_account, read_role};
+use crate::audit::AuditEntry;
 use crate::entities::{invitation, user};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -79,6 +82,8 @@ impl ScopedStore<'_> {
         };
         let transaction = self.begin().await?;
         let row = invitation::Entity::insert(row).exec_with_returning(&transaction).await?;
+        let entry = AuditEntry::new(AuditAction::InviteMember, row.id.to_string());
+        self.record_in(&transaction, entry.with("role", row.role.as_str())).await?;
         transaction.commit().await?;
         Ok(row.into())
     }
@@ -106,6 +111,10 @@ impl ScopedStore<'_> {
     pub async fn withdraw_invitation(self, id: i64) -> Result<bool, StoreError> {
         let transaction = self.begin().await?;
         let deleted = invitation::Entity::delete_by_id((self.tenant, id)).exec(&transaction).await?;
+        if deleted.rows_affected > 0 {
+            self.record_in(&transaction, AuditEntry::new(AuditAction::WithdrawInvitation, id.to_string()))
+                .await?;
+        }
         transaction.commit().await?;
         Ok(deleted.rows_affected > 0)
     }
@@ -170,6 +179,12 @@ impl Directory<'_> {
             return Ok(Accept::UsernameTaken);
         }
         invitation::Entity::delete_by_id((tenant, invitation.id)).exec(transaction).await?;
+        let entry = AuditEntry::new(AuditAction::AddMember, user.global_id())
+            .with("invitation", invitation.id)
+            .with("username", username.as_str())
+            .with("role", role.as_str());
+        let scope = SystemScope::for_tenant(TenantId(tenant), "an invitation is accepted");
+        self.store.scoped(&scope).record_in(transaction, entry).await?;
         Ok(Accept::Joined { tenant: TenantId(tenant), user })
     }
 }

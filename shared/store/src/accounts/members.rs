@@ -2,6 +2,8 @@
 
 use bennu_access::{PasswordHash, Role};
 use bennu_domain::account::{AuthMethod, Email, Username};
+use bennu_domain::audit::AuditAction;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::UserId;
 use bennu_domain::page::Page;
 use bennu_domain::time::Timestamp;
@@ -13,6 +15,7 @@ use sea_orm::{
 };
 
 use super::Directory;
+use crate::audit::AuditEntry;
 use crate::entities::{api_key, auth_session, membership, user};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -200,8 +203,13 @@ impl<'a> ScopedStore<'a> {
             transaction.rollback().await?;
             return Ok(AddMember::UsernameTaken);
         };
+        let member = read_member(account, row);
+        let entry = AuditEntry::new(AuditAction::CreateUser, member.user.global_id())
+            .with("username", member.username.as_str())
+            .with("role", member.role.as_str());
+        self.record_in(&transaction, entry).await?;
         transaction.commit().await?;
-        Ok(AddMember::Added(read_member(account, row)))
+        Ok(AddMember::Added(member))
     }
 
     /// Gives a member another role.
@@ -218,6 +226,10 @@ impl<'a> ScopedStore<'a> {
             .filter(membership::Column::UserId.eq(user.0))
             .exec(&transaction)
             .await?;
+        if changed.rows_affected > 0 {
+            let entry = AuditEntry::new(AuditAction::ChangeRole, user.global_id());
+            self.record_in(&transaction, entry.with("role", role.as_str())).await?;
+        }
         transaction.commit().await?;
         Ok(if changed.rows_affected > 0 { MemberChange::Done } else { MemberChange::NoMember })
     }
@@ -230,6 +242,10 @@ impl<'a> ScopedStore<'a> {
             return Ok(MemberChange::LastAdmin);
         }
         let removed = self.part_with(&transaction, user).await?;
+        if removed {
+            self.record_in(&transaction, AuditEntry::new(AuditAction::RemoveMember, user.global_id()))
+                .await?;
+        }
         transaction.commit().await?;
         Ok(if removed { MemberChange::Done } else { MemberChange::NoMember })
     }

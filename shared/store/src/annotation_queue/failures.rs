@@ -1,6 +1,7 @@
 //! Annotations that could not be applied, kept with the reason until somebody replays or drops them.
 
 use bennu_domain::annotation::Annotation;
+use bennu_domain::audit::AuditAction;
 use bennu_domain::facets::storable_text;
 use bennu_domain::ids::TenantId;
 use bennu_domain::page::Page;
@@ -9,6 +10,7 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Order, Query, SimpleExpr};
 use sea_orm::{ConnectionTrait as _, DbErr, QueryResult};
 
 use super::QueuedWrite;
+use crate::audit::AuditEntry;
 use crate::bulk::{ColumnType, RowSet};
 use crate::error::StoreError;
 use crate::store::{ScopedStore, Store};
@@ -121,6 +123,10 @@ impl ScopedStore<'_> {
             .take();
         let transaction = self.begin().await?;
         let deleted = transaction.execute(&delete).await?.rows_affected();
+        if deleted > 0 {
+            let entry = AuditEntry::new(AuditAction::DropFailedAnnotations, "").with("count", deleted);
+            self.record_in(&transaction, entry).await?;
+        }
         transaction.commit().await?;
         self.store.forget_deleted_pages().await?;
         Ok(deleted)

@@ -46,7 +46,7 @@ struct Table {
 #[derive(sea_orm::FromQueryResult)]
 struct Column {
     table: String,
-    column: String,
+    name: String,
     kind: String,
 }
 
@@ -112,19 +112,18 @@ fn postgres(sql: &str) -> Statement {
 }
 
 async fn tables(superuser: &DatabaseConnection) -> Vec<Table> {
-    let sql = "SELECT c.table_name::text AS table, c.column_name::text AS column, c.data_type::text AS kind \
+    let sql = "SELECT c.table_name::text AS table, c.column_name::text AS name, c.data_type::text AS kind \
                FROM information_schema.columns c WHERE c.table_schema = 'public' AND c.is_generated = 'NEVER' \
                AND EXISTS (SELECT FROM information_schema.columns t WHERE t.table_schema = 'public' \
                AND t.table_name = c.table_name AND t.column_name = 'tenant_id') \
                ORDER BY c.table_name, c.ordinal_position";
     let mut tables: Vec<Table> = Vec::new();
-    for Column { table, column, kind } in
-        Column::find_by_statement(postgres(sql)).all(superuser).await.unwrap()
+    for Column { table, name, kind } in Column::find_by_statement(postgres(sql)).all(superuser).await.unwrap()
     {
         if tables.last().is_none_or(|last| last.name != table) {
             tables.push(Table { name: table, columns: String::new(), values: String::new() });
         }
-        if column == "tenant_id" {
+        if name == "tenant_id" {
             continue;
         }
         let value = match kind.as_str() {
@@ -135,8 +134,8 @@ async fn tables(superuser: &DatabaseConnection) -> Vec<Table> {
             _ => "'77'",
         };
         let table = tables.last_mut().unwrap();
-        table.columns.push_str(&format!(", {column}"));
-        table.values.push_str(&format!(", {value}"));
+        table.columns += &[", ", name.as_str()].concat();
+        table.values += &[", ", value].concat();
     }
     assert!(tables.len() >= 13, "the tables that there were when this test was written");
     tables

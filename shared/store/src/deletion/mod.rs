@@ -1,4 +1,5 @@
-//! Deletes: rows, blocks and objects, so that no byte of the content remains.
+//! Deletes: rows, blocks and objects, so that no byte of the content remains. The audit log keeps row ids, the ids of traces
+//! and spans, and names of projects; no text of theirs.
 //!
 //! Like writers, they lock traces before anything else, and those in order of their trace ids: nobody locks
 //! another one out.

@@ -9,19 +9,23 @@ use bennu_access::{DeploymentSecret, KeyTraffic, NewApiKey, Role};
 use bennu_domain::account::{Email, Username};
 use bennu_domain::annotation::{AnnotatorKind, TargetKind};
 use bennu_domain::annotation_config::{AnnotationConfig, ConfigKind};
+use bennu_domain::audit::AuditAction;
 use bennu_domain::cost::{ModelPrices, NamePattern, Override, Price, TokenPrices};
 use bennu_domain::filter::Needs;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::{
     AnnotationConfigId, AnnotationId, ApiKeyId, ProjectId, SessionRowId, SpanRowId, TraceRowId, UserId,
 };
+use bennu_domain::limits::RateLimits;
 use bennu_domain::page::Order;
 use bennu_domain::project::ProjectName;
 use bennu_domain::span_filter::SpanFilter;
 use bennu_domain::time::Timestamp;
 use bennu_store::{
-    AddMember, AnnotationDelete, AnnotationList, AnnotationWrite, Assignment, ConfigChange, FailureSelection,
-    KeyOwner, MemberChange, NewAccount, NewInvitation, NewJobRow, NewMember, NewStoredKey, ProjectList,
-    QueuedEnd, QueuedWrite, Roots, ScopedStore, SpanSelection, SummaryQuery, TraceList, Transfer,
+    AddMember, AnnotationDelete, AnnotationList, AnnotationWrite, Assignment, AuditEntry, AuditPage,
+    AuditVerdict, ConfigChange, FailureSelection, KeyOwner, MemberChange, NewAccount, NewInvitation,
+    NewJobRow, NewMember, NewStoredKey, ProjectList, QueuedEnd, QueuedWrite, Roots, ScopedStore,
+    SpanSelection, SummaryQuery, TraceList, Transfer,
 };
 use bennu_testkit::otlp::{RequestBuilder, request, span};
 
@@ -116,6 +120,7 @@ fn key() -> NewStoredKey {
         traffic: KeyTraffic::Any,
         project: None,
         expires_at: None,
+        rates: RateLimits::default(),
     }
 }
 
@@ -135,7 +140,7 @@ async fn fill(data: ScopedStore<'_>, mark: &str) -> Rows {
     };
     let project = data.project_named("p").await.unwrap().unwrap().id;
     assert_eq!(data.assign_annotation_config(project, config.id).await.unwrap(), Assignment::Done);
-    data.put_price(&price(mark.len() as f64)).await.unwrap();
+    data.put_price(&price(if mark == "mine" { 4.0 } else { 6.0 })).await.unwrap();
     assert!(data.queue_jobs(&[job(mark)], 1_000_000).await.unwrap());
     data.fail_queued(&queued(annotation(of_span(1), "quality", mark), 0), mark).await.unwrap();
     let failures = data.annotation_failures(&FailureSelection::All, None, 1).await.unwrap();
@@ -196,6 +201,21 @@ async fn no_method_reaches_foreign_rows(db: TestStore) {
 
 methods! {
     time(own, mine, theirs) { own.time(); }
+    by(own, mine, theirs) { let _ = own.by(&bennu_access::Actor::system()); }
+    record(own, mine, theirs) {
+        own.record(AuditEntry::new(AuditAction::ExportSpans, theirs.project.global_id())).await.unwrap();
+    }
+    audit_page(own, mine, theirs) {
+        let page = own.audit_page(&AuditPage { limit: 9, ..AuditPage::default() }).await.unwrap();
+        let prices = page.items.iter().filter(|stored| stored.record.action == "price.set");
+        let details: Vec<&str> = prices.map(|stored| stored.record.details.as_str()).collect();
+        assert!(details.len() == 1 && details[0].contains(r#""prompt":4.0"#), "{details:?}");
+        assert_eq!(page.items.len(), 4);
+    }
+    verify_audit_log(own, mine, theirs) {
+        let verdict = own.verify_audit_log().await.unwrap();
+        assert!(matches!(verdict, AuditVerdict::Intact { entries: 4, .. }), "{verdict:?}");
+    }
     project(own, mine, theirs) { assert_eq!(own.project(theirs.project).await.unwrap(), None); }
     project_named(own, mine, theirs) {
         assert_eq!(own.project_named("p").await.unwrap().unwrap().id, mine.project);
@@ -427,7 +447,7 @@ methods! {
     stored_usage(own, mine, theirs) { assert_eq!(own.stored_usage().await.unwrap().spans, 2); }
     price_book(own, mine, theirs) { own.price_book().await.unwrap(); }
     price_overrides(own, mine, theirs) {
-        assert_eq!(own.price_overrides().await.unwrap(), [price("mine".len() as f64)]);
+        assert_eq!(own.price_overrides().await.unwrap(), [price(4.0)]);
     }
     put_price(own, mine, theirs) { own.put_price(&price(77.0)).await.unwrap(); }
     delete_price(own, mine, theirs) { assert!(own.delete_price("model").await.unwrap()); }

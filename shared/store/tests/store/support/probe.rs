@@ -71,16 +71,12 @@ impl TestStore {
         };
         let mut all = Vec::new();
         for table in ask(tables.to_owned()).await {
-            let row = match postgres {
-                true => "to_jsonb(t)::text".to_owned(),
-                false => {
-                    let columns = ask(format!("SELECT name FROM pragma_table_info('{table}')")).await;
-                    columns
-                        .iter()
-                        .map(|column| format!("quote({column})"))
-                        .collect::<Vec<_>>()
-                        .join("||','||")
-                }
+            let row = if postgres {
+                "to_jsonb(t)::text".to_owned()
+            } else {
+                let columns = ask(format!("SELECT name FROM pragma_table_info('{table}')")).await;
+                let quoted: Vec<String> = columns.iter().map(|column| format!("quote({column})")).collect();
+                quoted.join("||','||")
             };
             let rows =
                 ask(format!("SELECT {row} FROM {table} t WHERE tenant_id = {tenant} ORDER BY 1")).await;
