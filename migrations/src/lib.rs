@@ -8,8 +8,11 @@ mod m0004_text_ids_costs_and_running_spans;
 mod m0006_annotations;
 mod m0009_annotation_queue;
 mod m0010_accounts;
+mod m0011_row_security;
 mod m0012_compaction;
+mod m0013_audit_log;
 mod m0014_limits;
+mod row_security;
 mod statistics;
 
 use sea_orm_migration::MigrationTrait;
@@ -29,7 +32,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_annotations::Migration),
             Box::new(m0009_annotation_queue::Migration),
             Box::new(m0010_accounts::Migration),
+            Box::new(m0011_row_security::Migration),
             Box::new(m0012_compaction::Migration),
+            Box::new(m0013_audit_log::Migration),
             Box::new(m0014_limits::Migration),
         ]
     }

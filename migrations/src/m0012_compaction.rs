@@ -3,6 +3,7 @@
 use sea_orm_migration::prelude::*;
 
 use crate::dialect::execute;
+use crate::row_security::force_row_security;
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -30,7 +31,8 @@ const DOWN: &[&str] =
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        execute(manager, UP).await
+        execute(manager, UP).await?;
+        force_row_security(manager, &["compactions"]).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -1,7 +1,9 @@
 //! `/v1/user/api_keys`, `/v1/users/api_keys` and `/v1/system/api_keys`.
 
 use actix_web::{HttpResponse, web};
-use bennu_access::{Administer, CredentialName, KeyTraffic, NewApiKey, Own, Principal, Role, TenantScope};
+use bennu_access::{
+    Actor, Administer, CredentialName, KeyTraffic, NewApiKey, Own, Principal, Role, TenantScope,
+};
 use bennu_domain::global_id::{self, Node as _};
 use bennu_domain::ids::{ApiKeyId, ProjectId, UserId};
 use bennu_domain::limits::RateLimits;
@@ -165,7 +167,7 @@ async fn create_own(
     refuse_keys(caller.principal())?;
     let no_person = || ApiError::Forbidden("Only users have keys of their own.".to_owned());
     let user = caller.principal().session_user().ok_or_else(no_person)?;
-    create(&state, verifying, &caller.scope(), Some(user), body.0.data).await
+    create(&state, verifying, (&caller.scope(), &caller.actor()), Some(user), body.0.data).await
 }
 
 fn refuse_keys(principal: &Principal) -> Result<(), ApiError> {
@@ -178,11 +180,11 @@ fn refuse_keys(principal: &Principal) -> Result<(), ApiError> {
 async fn create(
     state: &AuthState,
     verifying: &Verifying,
-    scope: &TenantScope,
+    (scope, actor): (&TenantScope, &Actor),
     user: Option<UserId>,
     data: ApiKeyData,
 ) -> Result<HttpResponse, ApiError> {
-    let store = state.store.scoped(scope);
+    let store = state.store.scoped(scope).by(actor);
     let name = data.name.trim().to_owned();
     if name.is_empty() {
         return Err(field_error(&["data", "name"], "string_too_short", "must not be blank", &data.name));
@@ -271,12 +273,12 @@ async fn delete_own(
         }
         (_, Some(user)) => KeyOwner::User(user),
     };
-    delete(&state, &caller.scope(), owner, USER_KEY, &key).await
+    delete(&state, (&caller.scope(), &caller.actor()), owner, USER_KEY, &key).await
 }
 
 async fn delete(
     state: &AuthState,
-    scope: &TenantScope,
+    (scope, actor): (&TenantScope, &Actor),
     owner: KeyOwner,
     type_name: &'static str,
     identifier: &str,
@@ -284,7 +286,7 @@ async fn delete(
     let no_id = || ApiError::Unprocessable(format!("{identifier:?} is not the id of a {type_name}."));
     let id = ApiKeyId(global_id::read(identifier, &[type_name]).ok_or_else(no_id)?);
     let unknown = || ApiError::NotFound(format!("There is no API key {identifier:?}."));
-    let store = state.store.scoped(scope);
+    let store = state.store.scoped(scope).by(actor);
     let key = store.api_key(owner, id).await.map_err(store_failed)?.ok_or_else(unknown)?;
     if !store.delete_api_key(id).await.map_err(store_failed)? {
         return Err(unknown());
@@ -365,7 +367,7 @@ async fn create_system(
 ) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
     refuse_keys(caller.principal())?;
-    create(&state, verifying, &caller.scope(), None, body.0.data).await
+    create(&state, verifying, (&caller.scope(), &caller.actor()), None, body.0.data).await
 }
 
 /// Deletes a key of the tenant.
@@ -385,5 +387,5 @@ async fn delete_system(
     key: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     state.verifying()?;
-    delete(&state, &caller.scope(), KeyOwner::Tenant, SYSTEM_KEY, &key).await
+    delete(&state, (&caller.scope(), &caller.actor()), KeyOwner::Tenant, SYSTEM_KEY, &key).await
 }

@@ -131,7 +131,8 @@ async fn invite(
     let role: Option<Role> = role.parse().ok().filter(|role: &Role| role.is_for_people());
     let role = role.ok_or_else(|| field_error(&["role"], "enum", "must be ADMIN, MEMBER or VIEWER", ""))?;
     let email = email.map(|email| Email::parse(&email).map_err(|error| unusable(&["email"], &error, &email)));
-    let store = state.store.scoped(&caller.scope());
+    let (scope, actor) = (caller.scope(), caller.actor());
+    let store = state.store.scoped(&scope).by(&actor);
     if store.count_invitations().await.map_err(store_failed)? >= MOST {
         return Err(ApiError::Conflict(format!("There are {MOST} open invitations already.")));
     }
@@ -172,8 +173,13 @@ async fn withdraw(
 ) -> Result<HttpResponse, ApiError> {
     let unknown = || ApiError::NotFound(format!("There is no invitation {:?}.", invitation.as_str()));
     let id = global_id::read(&invitation, &[TYPE_NAME]).ok_or_else(unknown)?;
-    let withdrawn =
-        state.store.scoped(&caller.scope()).withdraw_invitation(id).await.map_err(store_failed)?;
+    let withdrawn = state
+        .store
+        .scoped(&caller.scope())
+        .by(&caller.actor())
+        .withdraw_invitation(id)
+        .await
+        .map_err(store_failed)?;
     if withdrawn { Ok(no_content()) } else { Err(unknown()) }
 }
 

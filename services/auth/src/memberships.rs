@@ -115,7 +115,8 @@ async fn leave(
     let user = person(&caller)?;
     let Membership { tenant, .. } = membership(&state, user, &slug).await?;
     let scope = SystemScope::for_tenant(tenant.id, "a member leaves");
-    check_change(state.store.scoped(&scope).remove_member(user).await.map_err(store_failed)?, &slug)?;
+    let removed = state.store.scoped(&scope).by(&caller.actor()).remove_member(user).await;
+    check_change(removed.map_err(store_failed)?, &slug)?;
     state.revoke(tenant.id, CredentialName::User(user)).await;
     Ok(no_content())
 }

@@ -159,7 +159,13 @@ async fn create_user(
     body: JsonBody<CreateUserRequestBody>,
 ) -> Result<HttpResponse, ApiError> {
     let new = new_member(&state, body.0.user).await?;
-    let added = state.store.scoped(&caller.scope()).add_member(new).await.map_err(store_failed)?;
+    let added = state
+        .store
+        .scoped(&caller.scope())
+        .by(&caller.actor())
+        .add_member(new)
+        .await
+        .map_err(store_failed)?;
     match added {
         AddMember::Added(member) => {
             Ok(HttpResponse::Created().json(DataBody { data: UserBody::from(member) }))
@@ -236,7 +242,13 @@ async fn update_user(
     let role = read_role(&["role"], &body.0.role)?;
     let scope = caller.scope();
     let member = changeable_member(&state, &scope, &user).await?;
-    let changed = state.store.scoped(&scope).set_role(member.user, role).await.map_err(store_failed)?;
+    let changed = state
+        .store
+        .scoped(&scope)
+        .by(&caller.actor())
+        .set_role(member.user, role)
+        .await
+        .map_err(store_failed)?;
     check_change(changed, &user)?;
     state.revoke(scope.tenant(), CredentialName::User(member.user)).await;
     Ok(web::Json(DataBody { data: find_member(&state, &scope, &user).await?.into() }))
@@ -261,7 +273,8 @@ async fn delete_user(
 ) -> Result<HttpResponse, ApiError> {
     let scope = caller.scope();
     let member = changeable_member(&state, &scope, &user).await?;
-    check_change(state.store.scoped(&scope).remove_member(member.user).await.map_err(store_failed)?, &user)?;
+    let removed = state.store.scoped(&scope).by(&caller.actor()).remove_member(member.user).await;
+    check_change(removed.map_err(store_failed)?, &user)?;
     state.revoke(scope.tenant(), CredentialName::User(member.user)).await;
     Ok(no_content())
 }

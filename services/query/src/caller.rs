@@ -5,21 +5,22 @@ use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
-use bennu_access::{Read, Rule, TenantScope};
+use bennu_access::{Actor, Read, Rule, TenantScope};
 use bennu_kit::http::{ApiError, Authorized};
 use bennu_store::{ScopedStore, Store};
 
 /// The verified caller with the store, allowed what the rule names.
 pub struct Caller<R = Read> {
     scope: TenantScope,
+    actor: Actor,
     store: web::Data<Store>,
     rule: PhantomData<R>,
 }
 
 impl<R> Caller<R> {
-    /// The data that the caller may see.
+    /// The data that the caller may see; changes go on record in the caller's name.
     pub fn store(&self) -> ScopedStore<'_> {
-        self.store.scoped(&self.scope)
+        self.store.scoped(&self.scope).by(&self.actor)
     }
 
     /// For what carries the caller's tenant elsewhere.
@@ -36,9 +37,9 @@ impl<R: Rule> FromRequest for Caller<R> {
         let authorized = Authorized::<R>::from_request(request, payload).into_inner();
         let missing = || ApiError::internal("the application data holds no store");
         let store = request.app_data::<web::Data<Store>>().cloned().ok_or_else(missing);
-        ready(
-            authorized
-                .and_then(|caller| Ok(Self { scope: caller.scope(), store: store?, rule: PhantomData })),
-        )
+        ready(authorized.and_then(|caller| {
+            let (scope, actor) = (caller.scope(), caller.actor());
+            Ok(Self { scope, actor, store: store?, rule: PhantomData })
+        }))
     }
 }

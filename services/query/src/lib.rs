@@ -1,6 +1,7 @@
-//! The REST API: projects, spans, traces and sessions, read and deleted; annotations, in and out.
+//! The REST API: projects, spans, traces and sessions, read and deleted; annotations, in and out; the audit log.
 
 mod annotations;
+mod audit;
 mod caller;
 mod conditions;
 mod evaluations;
@@ -28,6 +29,7 @@ pub fn routes(config: &mut ServiceConfig) {
     models::routes(config);
     annotations::routes(config);
     evaluations::routes(config);
+    audit::routes(config);
 }
 
 /// The part of the API document that this service serves.
@@ -40,5 +42,6 @@ pub fn api_doc() -> utoipa::openapi::OpenApi {
     document.merge(models::ApiDoc::openapi());
     document.merge(annotations::api_doc());
     document.merge(evaluations::ApiDoc::openapi());
+    document.merge(audit::ApiDoc::openapi());
     document
 }

@@ -2,13 +2,14 @@
 
 use actix_web::{HttpResponse, web};
 use bennu_access::Write;
+use bennu_domain::audit::AuditAction;
 use bennu_domain::filter::Flavour;
 use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::SessionRowId;
 use bennu_domain::page::{CursorValue, Order, SortCursor};
 use bennu_domain::time::Timestamp;
 use bennu_kit::http::{ApiError, FieldError, JsonBody, QueryString};
-use bennu_store::{ScopedStore, Trace, TraceList, TraceSort, TraceSpan, Transfer};
+use bennu_store::{AuditEntry, ScopedStore, Trace, TraceList, TraceSort, TraceSpan, Transfer};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -234,6 +235,8 @@ async fn export_trace(caller: Caller, identifier: web::Path<String>) -> Result<H
     let row = find_trace(caller.store(), &identifier).await?;
     let exported = caller.store().export_trace(row).await.map_err(store_failed)?;
     let body = exported.ok_or_else(|| not_found("trace", &identifier))?;
+    let entry = AuditEntry::new(AuditAction::ExportTrace, row.global_id());
+    caller.store().record(entry).await.map_err(store_failed)?;
     Ok(HttpResponse::Ok().content_type("application/x-protobuf").body(body))
 }
 

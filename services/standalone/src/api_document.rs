@@ -25,6 +25,7 @@ use utoipa::OpenApi;
         (name = "tenants", description = "The tenants of a person, and invitations"),
         (name = "platform", description = "The customers of the deployment, for those who run it"),
         (name = "annotation_configs", description = "How people are asked for annotations"),
+        (name = "audit", description = "Who did what, when, from where"),
     )
 )]
 struct Base;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use bennu_kit::config::{self, Config};
-use bennu_standalone::{api_document, serve};
+use bennu_standalone::{api_document, audit, serve};
 use clap::{Parser, Subcommand};
 
 /// A fifth of the time of an ingest load went into the allocator of the C library.
@@ -28,10 +28,26 @@ enum Command {
     /// Ctrl-C or SIGTERM ends it after the work in hand.
     #[command(after_long_help = environment())]
     Serve,
+    /// Look after the audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Print the API as an OpenAPI document.
     Openapi,
     /// Print all settings as a Markdown table.
     Settings,
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Recompute the hashes of the audit log; exit code 1 if an entry was changed, removed or added behind its back.
+    ///
+    /// Of each tenant it prints the number of entries and the last hash. Keep that hash elsewhere: as long as the same entry
+    /// has it, all entries up to it are as they were.
+    Verify {
+        /// Only the log of this tenant
+        #[arg(long, value_name = "SLUG")]
+        tenant: Option<String>,
+    },
 }
 
 fn environment() -> String {
@@ -41,6 +57,11 @@ fn environment() -> String {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve => bennu_process::run("bennu", Config::from_env(), serve::serve),
+        Command::Audit(AuditCommand::Verify { tenant }) => {
+            bennu_process::run("bennu", Config::from_env(), async |process| {
+                audit::verify(process, tenant).await
+            })
+        }
         Command::Openapi => print(&api_document::text()),
         Command::Settings => print(&config::markdown_table()),
     }

@@ -1,5 +1,6 @@
 //! Who is calling, what they may do, and whose data that lets them reach.
 
+mod actor;
 mod api_key;
 mod cached;
 mod credential;
@@ -12,6 +13,7 @@ mod secret;
 mod signing_keys;
 mod token;
 
+pub use actor::{Actor, ActorKind};
 pub use api_key::{ApiKeyHash, ApiKeyName, KeyTraffic, NewApiKey, PresentedApiKey};
 pub use cached::CachedCredentials;
 pub use credential::{Credential, CredentialError, CredentialLookup, CredentialName, OpenDeployment};

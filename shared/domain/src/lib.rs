@@ -5,6 +5,7 @@ pub mod annotation;
 pub mod annotation_config;
 pub mod annotation_job;
 pub mod attributes;
+pub mod audit;
 pub mod cost;
 pub mod facets;
 pub mod filter;

@@ -1,7 +1,9 @@
 //! Annotation configs, and the projects that use them.
 
 use bennu_domain::annotation_config::{AnnotationConfig, ConfigKind};
+use bennu_domain::audit::AuditAction;
 use bennu_domain::facets::storable_text;
+use bennu_domain::global_id;
 use bennu_domain::ids::{AnnotationConfigId, ProjectId};
 use bennu_domain::page::Page;
 use sea_orm::sea_query::{OnConflict, Query};
@@ -10,6 +12,7 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Set, TryInsertResult,
 };
 
+use crate::audit::AuditEntry;
 use crate::entities::{annotation_config, project, project_annotation_config as assignment};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -64,7 +67,7 @@ impl ScopedStore<'_> {
             .filter(Condition::all().add_option(of_project).add_option(in_page))
             .order_by_desc(annotation_config::Column::Id)
             .limit(limit as u64 + 1)
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         let next = rows.get(limit).map(|row| AnnotationConfigId(row.id));
         rows.truncate(limit);
@@ -78,7 +81,7 @@ impl ScopedStore<'_> {
         let row = self
             .annotation_configs()
             .filter(annotation_config::Column::Id.eq(id.0))
-            .one(&self.store.read)
+            .one(&self.reads())
             .await?;
         row.map(read).transpose()
     }
@@ -88,7 +91,7 @@ impl ScopedStore<'_> {
         name: &str,
     ) -> Result<Option<StoredAnnotationConfig>, StoreError> {
         let named = annotation_config::Column::Name.eq(storable_text(name));
-        let row = self.annotation_configs().filter(named).one(&self.store.read).await?;
+        let row = self.annotation_configs().filter(named).one(&self.reads()).await?;
         row.map(read).transpose()
     }
 
@@ -108,7 +111,7 @@ impl ScopedStore<'_> {
                 .do_nothing()
                 .to_owned();
         let insert = annotation_config::Entity::insert(row).on_conflict(taken).try_insert();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let inserted = insert.exec_without_returning(&transaction).await?;
         transaction.commit().await?;
         match inserted {
@@ -126,7 +129,7 @@ impl ScopedStore<'_> {
         id: AnnotationConfigId,
         config: &AnnotationConfig,
     ) -> Result<ConfigChange, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let found = annotation_config::Entity::find_by_id((self.tenant, id.0))
             .lock_exclusive()
             .one(&transaction)
@@ -156,7 +159,7 @@ impl ScopedStore<'_> {
         self,
         id: AnnotationConfigId,
     ) -> Result<Option<StoredAnnotationConfig>, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let found = annotation_config::Entity::find_by_id((self.tenant, id.0))
             .lock_exclusive()
             .one(&transaction)
@@ -168,9 +171,13 @@ impl ScopedStore<'_> {
             .filter(assignment::Column::ConfigId.eq(id.0))
             .exec(&transaction)
             .await?;
+        let deleted = read(row)?;
+        let target = global_id::write(deleted.config.kind.type_name(), deleted.id.0);
+        let entry = AuditEntry::new(AuditAction::DeleteAnnotationConfig, target);
+        self.record_in(&transaction, entry.with("name", deleted.config.name.as_str())).await?;
         transaction.commit().await?;
         self.store.forget_deleted_pages().await?;
-        read(row).map(Some)
+        Ok(Some(deleted))
     }
 
     /// The project uses the config from now on; it may already.
@@ -179,7 +186,7 @@ impl ScopedStore<'_> {
         project: ProjectId,
         config: AnnotationConfigId,
     ) -> Result<Assignment, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         match self.hold_configs(&transaction, project, &[config]).await? {
             Assignment::Done => self.insert_assignments(&transaction, project, &[config]).await?,
             missing => return Ok(missing),
@@ -193,7 +200,7 @@ impl ScopedStore<'_> {
         project: ProjectId,
         config: AnnotationConfigId,
     ) -> Result<(), StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         assignment::Entity::delete_by_id((self.tenant, project.0, config.0)).exec(&transaction).await?;
         transaction.commit().await
     }
@@ -207,7 +214,7 @@ impl ScopedStore<'_> {
         let mut configs = configs.to_vec();
         configs.sort_unstable();
         configs.dedup();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         match self.hold_configs(&transaction, project, &configs).await? {
             Assignment::Done => {}
             missing => return Ok(missing),

@@ -28,6 +28,15 @@ pub enum StoreError {
     JournalBroken,
     #[error("a background thread was stopped: {0}")]
     Interrupted(String),
+    #[error(
+        "the database user {user} cannot act as the role bennu_tenant, which keeps tenants apart; have a superuser run: \
+         CREATE ROLE bennu_tenant NOLOGIN; GRANT bennu_tenant TO {user}"
+    )]
+    NoTenantRole { user: String },
+    #[error(
+        "row-level security does not bind the role bennu_tenant; run: ALTER ROLE bennu_tenant NOSUPERUSER NOBYPASSRLS"
+    )]
+    TenantRoleAboveRules,
 }
 
 impl From<DbErr> for StoreError {
@@ -64,7 +73,11 @@ impl StoreError {
             | Self::LostRace
             | Self::Interrupted(_) => true,
             Self::Database(error) => sql_error(error).is_some_and(is_transient_sql),
-            Self::Span(_) | Self::Condition(_) | Self::Block { .. } => false,
+            Self::Span(_)
+            | Self::Condition(_)
+            | Self::Block { .. }
+            | Self::NoTenantRole { .. }
+            | Self::TenantRoleAboveRules => false,
         }
     }
 }

@@ -6,11 +6,13 @@ mod accounts;
 mod annotation_configs;
 mod annotation_queue;
 mod annotations;
+mod audit;
 mod blocks;
 mod bulk;
 mod compaction;
 mod conditions;
 mod connect;
+mod database;
 mod deletion;
 mod entities;
 mod error;
@@ -46,6 +48,7 @@ pub use annotations::{
     AnnotationDelete, AnnotationList, AnnotationOutcome, AnnotationSummary, AnnotationWrite, LabelCount,
     StoredAnnotation, SummaryQuery,
 };
+pub use audit::{AuditEntry, AuditPage, AuditVerdict, BrokenLink, StoredAuditRecord};
 pub use blocks::BlockPolicy;
 pub use bulk::{CommittedSpans, WriteReport};
 pub use compaction::{Compaction, CompactionPolicy, DueTrace, Leadership, OldTraceWalk};

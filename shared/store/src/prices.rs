@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bennu_domain::audit::AuditAction;
 use bennu_domain::cost::{ModelPrices, NamePattern, Override, Price, PriceBook, TokenPrices};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -10,6 +11,7 @@ use sea_orm::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::audit::AuditEntry;
 use crate::entities::model_price;
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -75,7 +77,7 @@ impl ScopedStore<'_> {
 
     /// All of the tenant's own prices, by name.
     pub async fn price_overrides(self) -> Result<Vec<Override>, StoreError> {
-        let rows = self.prices().order_by_asc(model_price::Column::Name).all(&self.store.read).await?;
+        let rows = self.prices().order_by_asc(model_price::Column::Name).all(&self.reads()).await?;
         Ok(rows.into_iter().map(read_override).collect())
     }
 
@@ -102,8 +104,13 @@ impl ScopedStore<'_> {
                 model_price::Column::UpdatedAt,
             ])
             .to_owned();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         model_price::Entity::insert(row).on_conflict(replace).exec_without_returning(&transaction).await?;
+        let entry = AuditEntry::new(AuditAction::SetPrice, price.name.as_str())
+            .with("model", price.model.as_str())
+            .with("provider", price.provider.as_deref())
+            .with("usd_per_million_tokens", write_prices(&price.prices));
+        self.record_in(&transaction, entry).await?;
         transaction.commit().await?;
         self.store.price_books.forget(self.tenant);
         Ok(PutPrice::Stored)
@@ -111,12 +118,15 @@ impl ScopedStore<'_> {
 
     /// `false` if the tenant has no price of this name.
     pub async fn delete_price(self, name: &str) -> Result<bool, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let deleted = model_price::Entity::delete_many()
             .filter(model_price::Column::TenantId.eq(self.tenant))
             .filter(model_price::Column::Name.eq(name))
             .exec(&transaction)
             .await?;
+        if deleted.rows_affected > 0 {
+            self.record_in(&transaction, AuditEntry::new(AuditAction::DeletePrice, name)).await?;
+        }
         transaction.commit().await?;
         self.store.price_books.forget(self.tenant);
         Ok(deleted.rows_affected > 0)

@@ -1,6 +1,8 @@
 //! Projects: list, look up, create, describe. Deleting one is in [`crate::deletion`].
 
+use bennu_domain::audit::AuditAction;
 use bennu_domain::facets::storable_text;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::ProjectId;
 use bennu_domain::page::Page;
 use bennu_domain::project::ProjectName;
@@ -10,6 +12,7 @@ use sea_orm::{
     QuerySelect as _, Select, Set, TryInsertResult,
 };
 
+use crate::audit::AuditEntry;
 use crate::entities::project;
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -46,14 +49,14 @@ impl ScopedStore<'_> {
     }
 
     pub async fn project(self, id: ProjectId) -> Result<Option<Project>, StoreError> {
-        let found = self.projects().filter(project::Column::Id.eq(id.0)).one(&self.store.read).await?;
+        let found = self.projects().filter(project::Column::Id.eq(id.0)).one(&self.reads()).await?;
         Ok(found.map(Project::from))
     }
 
     pub async fn project_named(self, name: &str) -> Result<Option<Project>, StoreError> {
         let Some(name) = ProjectName::new(name) else { return Ok(None) };
         let found =
-            self.projects().filter(project::Column::Name.eq(name.as_str())).one(&self.store.read).await?;
+            self.projects().filter(project::Column::Name.eq(name.as_str())).one(&self.reads()).await?;
         Ok(found.map(Project::from))
     }
 
@@ -66,7 +69,7 @@ impl ScopedStore<'_> {
         loop {
             let rows =
                 self.projects().filter(project::Column::Id.lt(below)).order_by_desc(project::Column::Id);
-            let rows = rows.limit(wanted.max(NAMES_READ) as u64).all(&self.store.read).await?;
+            let rows = rows.limit(wanted.max(NAMES_READ) as u64).all(&self.reads()).await?;
             let Some(last) = rows.last() else { break };
             below = last.id;
             let fitting = rows.into_iter().filter(|row| row.name.to_lowercase().contains(&part));
@@ -96,13 +99,17 @@ impl ScopedStore<'_> {
         let name_taken =
             OnConflict::columns([project::Column::TenantId, project::Column::Name]).do_nothing().to_owned();
         let insert = project::Entity::insert(row).on_conflict(name_taken).try_insert();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let inserted = insert.exec_without_returning(&transaction).await?;
-        transaction.commit().await?;
-        match inserted {
-            TryInsertResult::Inserted(rows) if rows > 0 => self.project_named(name.as_str()).await,
-            TryInsertResult::Inserted(_) | TryInsertResult::Conflicted | TryInsertResult::Empty => Ok(None),
+        if !matches!(inserted, TryInsertResult::Inserted(rows) if rows > 0) {
+            return Ok(None);
         }
+        let row = self.projects().filter(project::Column::Name.eq(name.as_str())).one(&transaction).await?;
+        let Some(created) = row.map(Project::from) else { return Ok(None) };
+        let entry = AuditEntry::new(AuditAction::CreateProject, created.id.global_id());
+        self.record_in(&transaction, entry.with("name", created.name.as_str())).await?;
+        transaction.commit().await?;
+        Ok(Some(created))
     }
 
     /// `None` if there is no such project.
@@ -111,13 +118,17 @@ impl ScopedStore<'_> {
         id: ProjectId,
         description: Option<String>,
     ) -> Result<Option<Project>, StoreError> {
-        let transaction = self.store.begin().await?;
-        project::Entity::update_many()
+        let transaction = self.begin().await?;
+        let updated = project::Entity::update_many()
             .col_expr(project::Column::Description, Expr::value(description.as_deref().map(storable_text)))
             .filter(project::Column::TenantId.eq(self.tenant))
             .filter(project::Column::Id.eq(id.0))
             .exec(&transaction)
             .await?;
+        if updated.rows_affected > 0 {
+            let entry = AuditEntry::new(AuditAction::ChangeProject, id.global_id());
+            self.record_in(&transaction, entry.with("changed", ["description"].as_slice())).await?;
+        }
         transaction.commit().await?;
         self.project(id).await
     }

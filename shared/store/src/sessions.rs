@@ -57,12 +57,12 @@ impl ScopedStore<'_> {
     pub async fn session_rows(self, session_ids: &[String]) -> Result<Vec<SessionRowId>, StoreError> {
         let stored = session_ids.iter().map(|id| storable_session_id(id));
         let rows =
-            self.sessions().filter(session::Column::SessionId.is_in(stored)).all(&self.store.read).await?;
+            self.sessions().filter(session::Column::SessionId.is_in(stored)).all(&self.reads()).await?;
         Ok(rows.into_iter().map(|row| SessionRowId(row.id)).collect())
     }
 
     pub async fn session(self, id: SessionRowId) -> Result<Option<Session>, StoreError> {
-        let found = self.sessions().filter(session::Column::Id.eq(id.0)).one(&self.store.read).await?;
+        let found = self.sessions().filter(session::Column::Id.eq(id.0)).one(&self.reads()).await?;
         Ok(self.with_traces(found.into_iter().collect()).await?.pop())
     }
 
@@ -130,7 +130,7 @@ impl ScopedStore<'_> {
             Order::Ascending => (sea_orm::Order::Asc, from.map(|from| session::Column::Id.gte(from.0))),
             Order::Descending => (sea_orm::Order::Desc, from.map(|from| session::Column::Id.lte(from.0))),
         };
-        let dialect = self.store.read.get_database_backend();
+        let dialect = self.store.backend();
         let narrowing = Narrowing { flavour: Flavour::Session, dialect, tenant: self.tenant };
         let rows = self
             .sessions()
@@ -141,7 +141,7 @@ impl ScopedStore<'_> {
             )
             .order_by(session::Column::Id, direction)
             .limit(limit as u64);
-        Ok(rows.all(&self.store.read).await?)
+        Ok(rows.all(&self.reads()).await?)
     }
 
     async fn session_facts(self, row: &session::Model, needs: Needs) -> Result<SessionFacts, StoreError> {
@@ -150,7 +150,7 @@ impl ScopedStore<'_> {
             .filter(trace::Column::SessionRowId.eq(row.id))
             .order_by_asc(trace::Column::StartTime)
             .order_by_asc(trace::Column::Id)
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         let mut annotations = HashMap::new();
         if needs.session_annotations {
@@ -171,7 +171,7 @@ impl ScopedStore<'_> {
             .filter(trace::Column::SessionRowId.is_in(rows.iter().map(|row| row.id)))
             .order_by_asc(trace::Column::StartTime)
             .order_by_asc(trace::Column::Id)
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         let mut by_session: HashMap<i64, Vec<trace::Model>> = HashMap::new();
         for trace in traces {

@@ -19,7 +19,7 @@ impl ScopedStore<'_> {
         condition: Option<&Condition>,
     ) -> Result<SqlCondition, StoreError> {
         let expr = condition.map(Condition::expr);
-        let dialect = self.store.read.get_database_backend();
+        let dialect = self.store.backend();
         let narrowing = Narrowing { flavour: Flavour::Span, dialect, tenant: self.tenant };
         let demanded = expr.map(DemandedIds::of).unwrap_or_default();
         // With ids given, their index is the way in; an expression keeps SQLite from walking the whole project.

@@ -78,7 +78,7 @@ impl ScopedStore<'_> {
             .filter(span::Column::TraceRowId.is_in(traces))
             .filter(span::Column::SpanId.is_in(parents.into_iter().cloned()))
             .into_tuple()
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         Ok(found.into_iter().filter_map(|(trace, id)| Some((trace, SpanId::from_bytes(&id).ok()?))).collect())
     }
@@ -115,7 +115,7 @@ impl ScopedStore<'_> {
             .filter(trace::Column::TenantId.eq(self.tenant))
             .filter(trace::Column::Id.is_in(traces))
             .into_tuple()
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         let mut portions: Vec<Vec<i64>> = Vec::new();
         let mut room = 0;
@@ -143,7 +143,7 @@ impl ScopedStore<'_> {
             ])
             .filter(span::Column::TenantId.eq(self.tenant))
             .filter(span::Column::TraceRowId.is_in(traces.iter().copied()));
-        Ok(rows.into_model().all(&self.store.read).await?)
+        Ok(rows.into_model().all(&self.reads()).await?)
     }
 }
 

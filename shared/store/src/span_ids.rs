@@ -13,7 +13,8 @@ use crate::error::StoreError;
 use crate::store::ScopedStore;
 
 /// The parts of `spans` that have rows. Row ids are shared by all tenants on SQLite, where only the ends of the whole
-/// table are found at once; 16384 is that of the index.
+/// table are found at once; 16384 is that of the index. On Postgres the part is a column, as row-level security lets an
+/// index serve no expression of the query that might fail.
 const SQLITE_PARTS: &str = "(WITH RECURSIVE part (number) AS (SELECT min(id) / 16384 FROM spans UNION ALL \
     SELECT number + 1 FROM part WHERE number < (SELECT max(id) / 16384 FROM spans)) SELECT number FROM part)";
 const POSTGRES_PARTS: &str = "(SELECT generate_series(min(id) / 16384, max(id) / 16384) AS number FROM spans \
@@ -30,17 +31,17 @@ impl ScopedStore<'_> {
     pub async fn span_rows_with_ids(self, ids: &[SpanId]) -> Result<Vec<(SpanId, SpanRowId)>, StoreError> {
         let mut wanted = RowSet::new(&[("span_id", ColumnType::Bytes)], ids.len());
         ids.iter().for_each(|id| wanted.push([id.as_bytes().into()]));
-        let parts = match self.store.read.get_database_backend() {
-            DbBackend::Postgres => POSTGRES_PARTS,
-            _ => SQLITE_PARTS,
+        let (parts, part) = match self.store.backend() {
+            DbBackend::Postgres => (POSTGRES_PARTS, "s.id_part"),
+            _ => (SQLITE_PARTS, "s.id / 16384"),
         };
         let sql = format!(
             "SELECT s.span_id, s.id FROM {parts} AS part CROSS JOIN v CROSS JOIN spans s \
-             WHERE s.tenant_id = {{0}} AND s.id / 16384 = part.number AND s.span_id = v.span_id"
+             WHERE s.tenant_id = {{0}} AND {part} = part.number AND s.span_id = v.span_id"
         );
         let tenant: Value = self.tenant.into();
         let read = |row: QueryResult| Ok((row.try_get_by_index::<Vec<u8>>(0)?, row.try_get_by_index(1)?));
-        let found = wanted.query(&self.store.read, &sql, &[tenant], read).await?;
+        let found = wanted.query(&self.reads(), &sql, &[tenant], read).await?;
         Ok(found
             .into_iter()
             .filter_map(|(id, row)| SpanId::from_bytes(&id).ok().map(|id| (id, SpanRowId(row))))

@@ -133,7 +133,7 @@ impl ScopedStore<'_> {
                 .order_by(span::Column::StartTime, order.clone())
                 .order_by(span::Column::Id, order),
         };
-        Ok(query.all(&self.store.read).await?)
+        Ok(query.all(&self.reads()).await?)
     }
 
     /// What SQL can tell: never narrower than [`SpanFilter::matches`] and the condition.
@@ -169,7 +169,7 @@ impl ScopedStore<'_> {
             condition =
                 condition.add(span::Column::Status.is_in(statuses.iter().map(|status| status.code())));
         }
-        let dialect = self.store.read.get_database_backend();
+        let dialect = self.store.backend();
         Ok(condition
             .add_option(parent_condition(filter.parent))
             .add_option(filter.start.map(|start| span::Column::StartTime.gte(start.0)))

@@ -95,7 +95,7 @@ impl SpanScan<'_> {
             .order_by(span::Column::StartTime, sea_orm::Order::Desc)
             .order_by(span::Column::Id, sea_orm::Order::Desc)
             .limit(self.pace.rows() as u64);
-        Ok(rows.all(&self.scoped.store.read).await?)
+        Ok(rows.all(&self.scoped.reads()).await?)
     }
 }
 

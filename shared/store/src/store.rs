@@ -1,18 +1,16 @@
 //! The store and its tenant-scoped view.
 
-use bennu_access::TenantScope;
 use std::sync::Arc;
 
+use bennu_access::{Actor, TenantScope};
 use bennu_archive::Archive;
 use bennu_domain::time::{Clock, Timestamp};
 use bennu_migrations::{Migrator, MigratorTrait, assume_statistics};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait as _,
-};
+use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::blocks::BlockPolicy;
-use crate::connect::{ConnectOptions, Connections, DatabaseLocation, connect};
+use crate::connect::{ConnectOptions, DatabaseLocation, connect};
+use crate::database::{Database, Door, Reads};
 use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::prices::PriceBooks;
@@ -24,9 +22,7 @@ const MIGRATION_LOCK: i64 = 0x62_656e_6e75;
 /// Rows in the database and large blocks in the archive. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    write: DatabaseConnection,
-    journal: Journal,
-    pub(crate) read: DatabaseConnection,
+    database: Database,
     pub(crate) archive: Archive,
     pub(crate) blocks: BlockPolicy,
     pub(crate) price_books: Arc<PriceBooks>,
@@ -41,13 +37,14 @@ impl Store {
         blocks: BlockPolicy,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let Connections { write, read, folding } = connect(options).await?;
-        let price_books = Arc::default();
-        let mut store =
-            Self { write, journal: Journal::default(), read, archive, blocks, price_books, clock };
+        let mut connections = connect(options).await?;
+        let folding = connections.folding.take();
+        let database = Database::new(connections);
+        let mut store = Self { database, archive, blocks, price_books: Arc::default(), clock };
         store.migrate().await?;
+        store.database.check_wall().await?;
         if let (Some(folding), DatabaseLocation::SqliteFile(path)) = (folding, &options.location) {
-            store.journal = Journal::open(path, folding).await?;
+            store.database.journal = Journal::open(path, folding).await?;
         }
         Ok(store)
     }
@@ -55,7 +52,7 @@ impl Store {
     /// All missing steps in one transaction: a process that is killed leaves none half done, and of several that
     /// start together one does them while the others wait.
     async fn migrate(&self) -> Result<(), StoreError> {
-        let transaction = self.begin().await?;
+        let transaction = self.begin_across_tenants("bringing the schema up to date").await?;
         if transaction.get_database_backend() == DbBackend::Postgres {
             // A step may take as long as it has to.
             transaction
@@ -74,45 +71,96 @@ impl Store {
         self.clock.now().0
     }
 
-    /// The data of one tenant.
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.database.backend()
+    }
+
+    /// The data of one tenant; without a scope there is no way to any:
+    ///
+    /// ```
+    /// use bennu_store::{ProjectList, Store};
+    /// async fn projects(store: &Store, scope: &bennu_access::TenantScope) {
+    ///     store.scoped(scope).list_projects(&ProjectList::default()).await.ok();
+    /// }
+    /// ```
+    /// ```compile_fail,E0061
+    /// use bennu_store::{ProjectList, Store};
+    /// async fn projects(store: &Store, scope: &bennu_access::TenantScope) {
+    ///     store.scoped().list_projects(&ProjectList::default()).await.ok();
+    /// }
+    /// ```
+    /// ```compile_fail,E0308
+    /// use bennu_store::{ProjectList, Store};
+    /// async fn projects(store: &Store, tenant: &bennu_domain::ids::TenantId) {
+    ///     store.scoped(tenant).list_projects(&ProjectList::default()).await.ok();
+    /// }
+    /// ```
+    /// ```compile_fail,E0599
+    /// use bennu_store::{ProjectList, Store};
+    /// async fn projects(store: &Store, scope: &bennu_access::TenantScope) {
+    ///     store.list_projects(&ProjectList::default()).await.ok();
+    /// }
+    /// ```
+    ///
+    /// Nor to the tables and the connection past it:
+    ///
+    /// ```compile_fail,E0451
+    /// use bennu_store::{ScopedStore, Store};
+    /// fn forged(store: &Store) -> ScopedStore<'_> {
+    ///     ScopedStore { store, tenant: 7 }
+    /// }
+    /// ```
+    /// ```compile_fail,E0603
+    /// use bennu_store::entities::span;
+    /// ```
+    /// ```compile_fail,E0616
+    /// fn connection(store: &bennu_store::Store) {
+    ///     let _ = &store.database;
+    /// }
+    /// ```
+    /// ```compile_fail,E0624
+    /// fn everything(store: &bennu_store::Store) {
+    ///     let _ = store.reads_across_tenants("for no good reason");
+    /// }
+    /// ```
     pub fn scoped(&self, scope: &TenantScope) -> ScopedStore<'_> {
-        ScopedStore { store: self, tenant: scope.tenant().0 }
+        ScopedStore { store: self, tenant: scope.tenant().0, actor: None }
+    }
+
+    /// Reads the rows of all tenants: for background work, never for a caller. The reason goes to the log.
+    pub(crate) fn reads_across_tenants(&self, reason: &'static str) -> Reads<'_> {
+        tracing::debug!(reason, "access across tenants");
+        self.database.reads(Door::AcrossTenants(reason))
+    }
+
+    /// A transaction over the rows of all tenants: for background work, never for a caller. The reason goes to the log.
+    pub(crate) async fn begin_across_tenants(
+        &self,
+        reason: &'static str,
+    ) -> Result<WriteTransaction, StoreError> {
+        tracing::debug!(reason, "access across tenants");
+        self.database.begin(Door::AcrossTenants(reason)).await
     }
 
     /// Whether the database answers, and its disk keeps what it is given.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.journal.check()?;
-        Ok(self.read.ping().await?)
+        self.database.ping().await
     }
 
     /// Closes the connections; SQLite folds its write-ahead log into the database.
     pub async fn close(self) -> Result<(), StoreError> {
-        self.read.close().await?;
-        self.journal.close().await?;
-        Ok(self.write.close().await?)
-    }
-
-    /// A transaction that writes. On SQLite it takes the write lock at once: taking it later, after reading, can fail.
-    pub(crate) async fn begin(&self) -> Result<WriteTransaction, StoreError> {
-        self.journal.check()?;
-        let options = TransactionOptions {
-            isolation_level: None,
-            access_mode: None,
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        };
-        let transaction = self.write.begin_with_options(options).await?;
-        Ok(WriteTransaction::new(transaction, self.journal.clone()))
+        self.database.close().await
     }
 
     /// After a delete on SQLite: moves the write-ahead log into the database and cuts it, so that no old page
     /// with deleted content stays in it. A reader in the way only puts it off to a later checkpoint.
     pub(crate) async fn forget_deleted_pages(&self) -> Result<(), StoreError> {
-        self.journal.cut().await
+        self.database.journal.cut().await
     }
 
     /// Notes that a commit wrote about so many bytes.
     pub(crate) fn written(&self, bytes: usize) {
-        self.journal.written(bytes);
+        self.database.journal.written(bytes);
     }
 }
 
@@ -121,9 +169,27 @@ impl Store {
 pub struct ScopedStore<'a> {
     pub(crate) store: &'a Store,
     pub(crate) tenant: i64,
+    /// Who goes on record for changes; the system itself if nobody is named.
+    pub(crate) actor: Option<&'a Actor>,
 }
 
-impl ScopedStore<'_> {
+impl<'a> ScopedStore<'a> {
+    /// Has this actor go on record for changes.
+    #[must_use]
+    pub fn by(self, actor: &'a Actor) -> Self {
+        Self { actor: Some(actor), ..self }
+    }
+
+    /// Reads the tenant's rows.
+    pub(crate) fn reads(self) -> Reads<'a> {
+        self.store.database.reads(Door::Tenant(self.tenant))
+    }
+
+    /// A transaction over the tenant's rows.
+    pub(crate) async fn begin(self) -> Result<WriteTransaction, StoreError> {
+        self.store.database.begin(Door::Tenant(self.tenant)).await
+    }
+
     /// The time by the store's clock, which stamps what is received.
     pub fn time(self) -> Timestamp {
         Timestamp(self.store.now())

@@ -23,7 +23,7 @@ impl ScopedStore<'_> {
                    AND s.tenant_id = {0} AND s.trace_row_id = t.id AND s.span_id = v.span_id AND NOT s.unfinished";
         let read =
             |row: QueryResult| Ok((row.try_get_by_index::<Vec<u8>>(0)?, row.try_get_by_index::<Vec<u8>>(1)?));
-        let found = rows.query(&self.store.read, sql, &[self.tenant.into()], read).await?;
+        let found = rows.query(&self.reads(), sql, &[self.tenant.into()], read).await?;
         let ids = |(trace, span): (Vec<u8>, Vec<u8>)| {
             Some((TraceId::from_bytes(&trace).ok()?, SpanId::from_bytes(&span).ok()?))
         };

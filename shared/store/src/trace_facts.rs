@@ -93,7 +93,7 @@ impl ScopedStore<'_> {
         let rows = span::Entity::find()
             .filter(span::Column::TenantId.eq(self.tenant))
             .filter(span::Column::TraceRowId.is_in(traces.iter().copied()))
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         let mut names = self.cut_names(&rows).await?;
         let mut by_trace: HashMap<i64, Vec<span::Model>> = HashMap::new();
@@ -113,7 +113,7 @@ impl ScopedStore<'_> {
             .order_by_asc(span::Column::TraceRowId)
             .order_by_asc(span::Column::StartTime)
             .order_by_desc(span::Column::Id)
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         rows.dedup_by_key(|row| row.trace_row_id);
         let mut roots = HashMap::with_capacity(rows.len());

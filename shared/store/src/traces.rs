@@ -11,9 +11,10 @@ use bennu_domain::page::{Order, Page, SortCursor};
 use bennu_domain::span::TokenCounts;
 use bennu_domain::time::Timestamp;
 use bytes::Bytes;
-use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, SimpleExpr};
 use sea_orm::{
-    ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 
 use crate::blocks::{blocks_of_trace, load_spans};
@@ -168,23 +169,23 @@ impl ScopedStore<'_> {
         };
         let column = match sort {
             TraceSort::StartTime { .. } => Expr::col(trace::Column::StartTime),
-            TraceSort::Latency { .. } => latency_us(),
+            TraceSort::Latency { .. } => latency_us(self.store.backend()),
         };
         let rows = trace::Entity::find()
             .filter(trace::Column::TenantId.eq(self.tenant))
             .filter(trace::Column::ProjectId.eq(list.project.0))
-            .filter(conditions(list, sort))
+            .filter(conditions(list, sort, self.store.backend()))
             .filter(Condition::all().add_option(self.narrowing_of_traces(list)))
             .order_by(column, order.clone())
             .order_by(trace::Column::Id, order)
             .limit(limit as u64)
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         Ok(rows)
     }
 
     fn narrowing_of_traces(self, list: &TraceList) -> Option<SimpleExpr> {
-        let dialect = self.store.read.get_database_backend();
+        let dialect = self.store.backend();
         let narrowing = Narrowing { flavour: Flavour::Trace, dialect, tenant: self.tenant };
         narrowing.of(list.condition.as_ref()?.expr())
     }
@@ -210,7 +211,7 @@ impl ScopedStore<'_> {
             .filter(span::Column::TraceRowId.is_in(traces.iter().map(|trace| trace.id.0)))
             .order_by_asc(span::Column::StartTime)
             .order_by_asc(span::Column::Id)
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         let mut names = self.cut_names(&rows).await?;
         let mut by_trace: HashMap<i64, Vec<TraceSpan>> = HashMap::new();
@@ -274,9 +275,12 @@ pub(crate) fn portions(rows: Vec<trace::Model>) -> Vec<Vec<trace::Model>> {
     portions
 }
 
-/// Latency in whole microseconds, which compare exactly.
-fn latency_us() -> SimpleExpr {
-    Expr::col(trace::Column::EndTime).sub(Expr::col(trace::Column::StartTime))
+/// Latency in whole microseconds, which compare exactly. On Postgres it is a column, see `m0011_row_security`.
+fn latency_us(dialect: DbBackend) -> SimpleExpr {
+    match dialect {
+        DbBackend::Postgres => Expr::col(Alias::new("latency")),
+        _ => Expr::col(trace::Column::EndTime).sub(Expr::col(trace::Column::StartTime)),
+    }
 }
 
 #[allow(clippy::cast_possible_truncation)] // saturates far outside of any latency
@@ -284,13 +288,14 @@ fn to_us(milliseconds: f64) -> i64 {
     (milliseconds * 1_000.0).round() as i64
 }
 
-fn conditions(list: &TraceList, sort: TraceSort) -> Condition {
+fn conditions(list: &TraceList, sort: TraceSort, dialect: DbBackend) -> Condition {
+    let latency = || latency_us(dialect);
     let after = match sort {
         TraceSort::StartTime { after } => {
             after.map(|after| past(Expr::col(trace::Column::StartTime), after.value.0, after.row, list.order))
         }
         TraceSort::Latency { after } => {
-            after.map(|after| past(latency_us(), to_us(after.value), after.row, list.order))
+            after.map(|after| past(latency(), to_us(after.value), after.row, list.order))
         }
     };
     let errors = |error: bool| match error {
@@ -305,8 +310,8 @@ fn conditions(list: &TraceList, sort: TraceSort) -> Condition {
         .add_option(list.end.map(|end| trace::Column::StartTime.lt(end.0)))
         .add_option(list.sessions.as_ref().map(sessions))
         .add_option(list.error.map(errors))
-        .add_option(list.min_latency_ms.map(|least| latency_us().gte(to_us(least))))
-        .add_option(list.max_latency_ms.map(|most| latency_us().lte(to_us(most))))
+        .add_option(list.min_latency_ms.map(|least| latency().gte(to_us(least))))
+        .add_option(list.max_latency_ms.map(|most| latency().lte(to_us(most))))
 }
 
 /// The bound on `sort` alone says nothing new, but SQLite finds the place in an index on an expression only by it.

@@ -2,12 +2,15 @@
 
 use std::collections::HashSet;
 
+use bennu_domain::audit::AuditAction;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::{ProjectId, TraceRowId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
+use crate::audit::AuditEntry;
 use crate::entities::{project, span, trace};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -36,7 +39,7 @@ impl ScopedStore<'_> {
     ) -> Result<Transfer, StoreError> {
         let wanted: HashSet<i64> = traces.iter().map(|trace| trace.0).collect();
         let ids: Vec<i64> = wanted.into_iter().collect();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let sources = self.lock_and_read_projects(&transaction, &ids).await?;
         // Held until the commit, like writers do, so that nobody deletes the project meanwhile.
         let held = project::Entity::find_by_id((self.tenant, destination.0))
@@ -53,6 +56,10 @@ impl ScopedStore<'_> {
             self.move_rows(&transaction, some, destination).await?;
             self.move_annotations(&transaction, some, sources[0], destination.0).await?;
         }
+        let entry = AuditEntry::new(AuditAction::TransferTraces, destination.global_id())
+            .with("from", sources.first().map(|source| ProjectId(*source).global_id()))
+            .with("traces", ids.len());
+        self.record_in(&transaction, entry).await?;
         transaction.commit().await?;
         Ok(Transfer::Done(ids.len()))
     }

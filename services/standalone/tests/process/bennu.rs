@@ -125,6 +125,13 @@ pub fn printed(command: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Exit code and output of another command than `serve`, on the data in `directory`.
+pub fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = command(directory, &[]).args(arguments).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
 /// One at a time: two tests under full load on one machine would measure each other.
 pub fn whole_machine() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
@@ -151,13 +158,13 @@ fn bare_command(directory: &Path, settings: &[(&str, &str)]) -> Command {
             command.env_remove(name);
         }
     }
-    command.arg("serve").env("HOME", directory).envs(settings.iter().copied()).current_dir(directory);
+    command.env("HOME", directory).envs(settings.iter().copied()).current_dir(directory);
     command
 }
 
 fn spawn(mut command: Command) -> Child {
     // Its log goes where the test's own output goes: nothing to follow, and there when a test fails.
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
+    command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 
 /// Lines as they come. Goes on reading when nobody listens any more, so that the server never waits for its reader.

@@ -14,6 +14,7 @@ mod stored;
 mod traffic;
 
 mod annotation_worker;
+mod audit;
 mod authenticated;
 mod chaos;
 mod distributed;

@@ -2,10 +2,11 @@
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::net::IpAddr;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
-use bennu_access::{Permission, Principal, Refusal, Rule, TenantScope};
+use bennu_access::{Actor, Permission, Principal, Refusal, Rule, TenantScope};
 
 use super::ApiError;
 
@@ -16,12 +17,18 @@ const PROJECT: &str = "project_identifier";
 #[derive(Debug, Clone)]
 pub struct Authorized<R> {
     principal: Principal,
+    address: Option<IpAddr>,
     rule: PhantomData<R>,
 }
 
 impl<R> Authorized<R> {
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// Who goes on record for what the handler changes.
+    pub fn actor(&self) -> Actor {
+        Actor::of(&self.principal, self.address)
     }
 
     /// The data that the caller may reach.
@@ -35,7 +42,9 @@ impl<R: Rule> FromRequest for Authorized<R> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(authorized(request, R::PERMISSION).map(|principal| Self { principal, rule: PhantomData }))
+        let address = request.peer_addr().map(|peer| peer.ip());
+        let authorized = authorized(request, R::PERMISSION);
+        ready(authorized.map(|principal| Self { principal, address, rule: PhantomData }))
     }
 }
 

@@ -1,6 +1,8 @@
 //! API keys: those of members, and those of the tenant itself.
 
 use bennu_access::{ApiKeyHash, ApiKeyName, KeyTraffic, NewApiKey};
+use bennu_domain::audit::AuditAction;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::{ApiKeyId, ProjectId, TenantId, UserId};
 use bennu_domain::limits::RateLimits;
 use bennu_domain::page::Page;
@@ -13,6 +15,7 @@ use sea_orm::{
 
 use super::Directory;
 use super::limits::read_rates;
+use crate::audit::AuditEntry;
 use crate::entities::{api_key, project};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -69,15 +72,14 @@ impl Directory<'_> {
     pub async fn key(self, name: &ApiKeyName) -> Result<Option<KeyHolder>, StoreError> {
         let found = api_key::Entity::find()
             .filter(api_key::Column::PublicName.eq(name.to_string()))
-            .one(self.connection())
+            .one(&self.reads())
             .await?;
         let Some(row) = found else { return Ok(None) };
         let project_name = match row.project_id {
             None => None,
-            Some(id) => project::Entity::find_by_id((row.tenant_id, id))
-                .one(self.connection())
-                .await?
-                .map(|row| row.name),
+            Some(id) => {
+                project::Entity::find_by_id((row.tenant_id, id)).one(&self.reads()).await?.map(|row| row.name)
+            }
         };
         let (tenant, hash) = (TenantId(row.tenant_id), ApiKeyHash::from_stored(row.hash.clone()));
         Ok(Some(KeyHolder { tenant, hash, project_name, key: row.into() }))
@@ -85,7 +87,7 @@ impl Directory<'_> {
 
     /// Notes when keys were last used; a later time stays.
     pub async fn keys_used(self, used: &[(TenantId, ApiKeyId, Timestamp)]) -> Result<(), StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         for (tenant, key, time) in used {
             api_key::Entity::update_many()
                 .col_expr(api_key::Column::LastUsedAt, Expr::value(time.0))
@@ -125,19 +127,19 @@ impl ScopedStore<'_> {
             keys = keys.filter(api_key::Column::Id.lte(from.0));
         }
         let mut rows =
-            keys.order_by_desc(api_key::Column::Id).limit(limit as u64 + 1).all(&self.store.read).await?;
+            keys.order_by_desc(api_key::Column::Id).limit(limit as u64 + 1).all(&self.reads()).await?;
         let next = rows.get(limit).map(|row| ApiKeyId(row.id));
         rows.truncate(limit);
         Ok(Page { items: rows.into_iter().map(ApiKey::from).collect(), next })
     }
 
     pub async fn api_key(self, owner: KeyOwner, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
-        let found = self.api_keys(owner).filter(api_key::Column::Id.eq(id.0)).one(&self.store.read).await?;
+        let found = self.api_keys(owner).filter(api_key::Column::Id.eq(id.0)).one(&self.reads()).await?;
         Ok(found.map(ApiKey::from))
     }
 
     pub async fn count_api_keys(self, owner: KeyOwner) -> Result<u64, StoreError> {
-        Ok(self.api_keys(owner).count(&self.store.read).await?)
+        Ok(self.api_keys(owner).count(&self.reads()).await?)
     }
 
     pub async fn add_api_key(self, new: NewStoredKey) -> Result<ApiKey, StoreError> {
@@ -157,18 +159,26 @@ impl ScopedStore<'_> {
             spans_per_second: Set(new.rates.spans_per_second.and_then(|rate| i64::try_from(rate).ok())),
             bytes_per_second: Set(new.rates.bytes_per_second.and_then(|rate| i64::try_from(rate).ok())),
         };
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let stored = api_key::Entity::insert(row).exec_with_returning(&transaction).await?;
+        let entry = AuditEntry::new(AuditAction::CreateKey, stored.public_name.as_str());
+        let owner = stored.user_id.map(|user| UserId(user).global_id());
+        self.record_in(&transaction, entry.with("name", stored.name.as_str()).with("user", owner)).await?;
         transaction.commit().await?;
         Ok(stored.into())
     }
 
     /// `false` if there is no such key.
     pub async fn delete_api_key(self, id: ApiKeyId) -> Result<bool, StoreError> {
-        let transaction = self.store.begin().await?;
-        let deleted = api_key::Entity::delete_by_id((self.tenant, id.0)).exec(&transaction).await?;
+        let transaction = self.begin().await?;
+        let found =
+            api_key::Entity::find_by_id((self.tenant, id.0)).lock_exclusive().one(&transaction).await?;
+        let Some(row) = found else { return Ok(false) };
+        api_key::Entity::delete_by_id((self.tenant, id.0)).exec(&transaction).await?;
+        let entry = AuditEntry::new(AuditAction::DeleteKey, row.public_name);
+        self.record_in(&transaction, entry.with("name", row.name)).await?;
         transaction.commit().await?;
-        Ok(deleted.rows_affected > 0)
+        Ok(true)
     }
 }
 

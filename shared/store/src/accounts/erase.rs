@@ -51,12 +51,13 @@ impl Directory<'_> {
             .filter(membership::Column::TenantId.eq(id.0))
             .filter(membership::Column::UserId.ne(UserId::SYSTEM.0))
             .into_tuple()
-            .all(self.connection())
+            .all(&self.reads())
             .await?;
         for user in people {
             scoped.drop_member(UserId(user)).await?;
         }
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
+        self.store.erase_audit_log(&transaction, id).await?;
         for table in TABLES {
             let sql = match transaction.get_database_backend() {
                 DbBackend::Postgres => format!("DELETE FROM {table} WHERE tenant_id = $1"),
@@ -72,7 +73,7 @@ impl Directory<'_> {
 
     /// From now on the tenant is not there, and nobody gets its id: what of it is still on its way is dropped.
     async fn bury(self, id: TenantId) -> Result<(), StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         tenant::Entity::update_many()
             // No slug has such a form.
             .col_expr(tenant::Column::Slug, Expr::value(format!("erased:{}", id.0)))
@@ -86,7 +87,7 @@ impl Directory<'_> {
 
     async fn any_project(self, id: TenantId) -> Result<Option<ProjectId>, StoreError> {
         let found =
-            project::Entity::find().filter(project::Column::TenantId.eq(id.0)).one(self.connection()).await?;
+            project::Entity::find().filter(project::Column::TenantId.eq(id.0)).one(&self.reads()).await?;
         Ok(found.map(|row| ProjectId(row.id)))
     }
 }

@@ -1,7 +1,9 @@
 //! Invitations: links by which people become members, once.
 
-use bennu_access::{PasswordHash, Role};
+use bennu_access::{PasswordHash, Role, SystemScope};
 use bennu_domain::account::{Email, Username};
+use bennu_domain::audit::AuditAction;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::{TenantId, UserId};
 use bennu_domain::time::Timestamp;
 use sea_orm::{
@@ -11,6 +13,7 @@ use sea_orm::{
 
 use super::Directory;
 use super::members::{NewAccount, join, make_account, read_role};
+use crate::audit::AuditEntry;
 use crate::entities::{invitation, user};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -77,8 +80,10 @@ impl ScopedStore<'_> {
             created_at: Set(self.store.now()),
             expires_at: Set(new.expires_at.0),
         };
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let row = invitation::Entity::insert(row).exec_with_returning(&transaction).await?;
+        let entry = AuditEntry::new(AuditAction::InviteMember, row.id.to_string());
+        self.record_in(&transaction, entry.with("role", row.role.as_str())).await?;
         transaction.commit().await?;
         Ok(row.into())
     }
@@ -90,7 +95,7 @@ impl ScopedStore<'_> {
             .filter(invitation::Column::ExpiresAt.gt(self.store.now()))
             .order_by_desc(invitation::Column::Id)
             .limit(limit as u64)
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         Ok(rows.into_iter().map(Invitation::from).collect())
     }
@@ -99,13 +104,17 @@ impl ScopedStore<'_> {
         let open = invitation::Entity::find()
             .filter(invitation::Column::TenantId.eq(self.tenant))
             .filter(invitation::Column::ExpiresAt.gt(self.store.now()));
-        Ok(open.count(&self.store.read).await?)
+        Ok(open.count(&self.reads()).await?)
     }
 
     /// `false` if there is no such invitation.
     pub async fn withdraw_invitation(self, id: i64) -> Result<bool, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let deleted = invitation::Entity::delete_by_id((self.tenant, id)).exec(&transaction).await?;
+        if deleted.rows_affected > 0 {
+            self.record_in(&transaction, AuditEntry::new(AuditAction::WithdrawInvitation, id.to_string()))
+                .await?;
+        }
         transaction.commit().await?;
         Ok(deleted.rows_affected > 0)
     }
@@ -119,7 +128,7 @@ impl Directory<'_> {
         invitee: Invitee,
         username: &Username,
     ) -> Result<Accept, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let accepted = self.accept(&transaction, token_hash, invitee, username).await?;
         if matches!(accepted, Accept::Joined { .. }) {
             transaction.commit().await?;
@@ -170,6 +179,12 @@ impl Directory<'_> {
             return Ok(Accept::UsernameTaken);
         }
         invitation::Entity::delete_by_id((tenant, invitation.id)).exec(transaction).await?;
+        let entry = AuditEntry::new(AuditAction::AddMember, user.global_id())
+            .with("invitation", invitation.id)
+            .with("username", username.as_str())
+            .with("role", role.as_str());
+        let scope = SystemScope::for_tenant(TenantId(tenant), "an invitation is accepted");
+        self.store.scoped(&scope).record_in(transaction, entry).await?;
         Ok(Accept::Joined { tenant: TenantId(tenant), user })
     }
 }

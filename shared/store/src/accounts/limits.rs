@@ -29,7 +29,7 @@ impl ScopedStore<'_> {
             .expr_as(sum(trace_block::Column::StoredBytes), "bytes")
             .filter(trace_block::Column::TenantId.eq(self.tenant))
             .into_tuple()
-            .one(&self.store.read)
+            .one(&self.reads())
             .await?;
         let (spans, bytes) = sums.unwrap_or_default();
         let count = |sum: Option<i64>| sum.and_then(|sum| u64::try_from(sum).ok()).unwrap_or_default();
@@ -40,7 +40,7 @@ impl ScopedStore<'_> {
 impl Directory<'_> {
     pub async fn limit_tenant(self, id: TenantId, limits: &TenantLimits) -> Result<(), StoreError> {
         let number = |value: Option<u64>| value.and_then(|value| i64::try_from(value).ok());
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         tenant::Entity::update_many()
             .col_expr(tenant::Column::SpansPerSecond, Expr::value(number(limits.rates.spans_per_second)))
             .col_expr(tenant::Column::BytesPerSecond, Expr::value(number(limits.rates.bytes_per_second)))
@@ -57,7 +57,7 @@ impl Directory<'_> {
 
     /// Notes whether a tenant stores as much as it may.
     pub async fn set_storage_full(self, id: TenantId, full: bool) -> Result<(), StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         tenant::Entity::update_many()
             .col_expr(tenant::Column::StorageFull, Expr::value(full))
             .filter(tenant::Column::Id.eq(id.0))

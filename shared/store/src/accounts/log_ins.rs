@@ -43,7 +43,7 @@ pub enum Rotation {
 
 impl Directory<'_> {
     pub async fn log_in(self, id: &str) -> Result<Option<LogIn>, StoreError> {
-        Ok(auth_session::Entity::find_by_id(id).one(self.connection()).await?.map(LogIn::from))
+        Ok(auth_session::Entity::find_by_id(id).one(&self.reads()).await?.map(LogIn::from))
     }
 
     /// Begins a log-in, and forgets those that have expired.
@@ -58,7 +58,7 @@ impl Directory<'_> {
             refreshed_at: Set(now),
             expires_at: Set(new.expires_at.0),
         };
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         auth_session::Entity::delete_many()
             .filter(auth_session::Column::ExpiresAt.lte(now))
             .exec(&transaction)
@@ -76,7 +76,7 @@ impl Directory<'_> {
         tenant: Option<TenantId>,
         expires_at: Timestamp,
     ) -> Result<Rotation, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let found = auth_session::Entity::find_by_id(id).lock_exclusive().one(&transaction).await?;
         let Some(row) = found else {
             transaction.rollback().await?;
@@ -108,7 +108,7 @@ impl Directory<'_> {
 
     /// Ends every log-in of an account, on all devices.
     pub async fn end_log_ins(self, user: UserId) -> Result<(), StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         end_log_ins(&transaction, user).await?;
         transaction.commit().await
     }

@@ -2,17 +2,20 @@
 
 use bennu_access::{PasswordHash, Role};
 use bennu_domain::account::{AuthMethod, Email, Username};
+use bennu_domain::audit::AuditAction;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::UserId;
 use bennu_domain::page::Page;
 use bennu_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::NotSet, ColumnTrait as _, ConnectionTrait, DatabaseConnection,
-    EntityTrait, IntoActiveModel, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    Set, TryInsert, TryInsertResult,
+    ActiveModelTrait, ActiveValue::NotSet, ColumnTrait as _, ConnectionTrait, EntityTrait, IntoActiveModel,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set, TryInsert,
+    TryInsertResult,
 };
 
 use super::Directory;
+use crate::audit::AuditEntry;
 use crate::entities::{api_key, auth_session, membership, user};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -93,26 +96,20 @@ pub enum MemberChange {
 }
 
 impl Directory<'_> {
-    pub(super) fn connection(&self) -> &DatabaseConnection {
-        &self.store.read
-    }
-
     pub async fn account(self, id: UserId) -> Result<Option<Account>, StoreError> {
-        Ok(user::Entity::find_by_id(id.0).one(self.connection()).await?.map(read_account))
+        Ok(user::Entity::find_by_id(id.0).one(&self.reads()).await?.map(read_account))
     }
 
     pub async fn account_of(self, email: &Email) -> Result<Option<Account>, StoreError> {
-        let found = user::Entity::find()
-            .filter(user::Column::Email.eq(email.as_str()))
-            .one(self.connection())
-            .await?;
+        let found =
+            user::Entity::find().filter(user::Column::Email.eq(email.as_str())).one(&self.reads()).await?;
         Ok(found.map(read_account))
     }
 
     /// Sets a password and ends every log-in of the account.
     pub async fn set_password(self, id: UserId, password: &PasswordHash) -> Result<(), StoreError> {
         let now = self.store.now();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         user::Entity::update_many()
             .col_expr(user::Column::PasswordHash, Expr::value(password.as_str()))
             .col_expr(user::Column::PasswordSetAt, Expr::value(now))
@@ -128,7 +125,7 @@ impl Directory<'_> {
     /// Gives an account that has none its first password, which is to be changed. `false` if it has one.
     pub async fn set_first_password(self, id: UserId, password: &PasswordHash) -> Result<bool, StoreError> {
         let now = self.store.now();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let set = user::Entity::update_many()
             .col_expr(user::Column::PasswordHash, Expr::value(password.as_str()))
             .col_expr(user::Column::PasswordSetAt, Expr::value(now))
@@ -142,7 +139,7 @@ impl Directory<'_> {
 
     /// Makes the account one that manages tenants.
     pub async fn let_manage_platform(self, id: UserId) -> Result<(), StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         user::Entity::update_many()
             .col_expr(user::Column::ManagesPlatform, Expr::value(true))
             .filter(user::Column::Id.eq(id.0))
@@ -152,7 +149,12 @@ impl Directory<'_> {
     }
 }
 
-impl ScopedStore<'_> {
+impl<'a> ScopedStore<'a> {
+    /// Accounts are out of reach of tenants, as they may belong to people of several.
+    fn accounts(self) -> Directory<'a> {
+        self.store.directory("the accounts of a tenant's members")
+    }
+
     /// Newest first.
     pub async fn members(
         self,
@@ -166,7 +168,7 @@ impl ScopedStore<'_> {
         let rows = query
             .order_by_desc(membership::Column::UserId)
             .limit(limit as u64 + 1)
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         let next = rows.get(limit).map(|row| UserId(row.user_id));
         let rows = rows.into_iter().take(limit).collect();
@@ -174,13 +176,14 @@ impl ScopedStore<'_> {
     }
 
     pub async fn member(self, user: UserId) -> Result<Option<Member>, StoreError> {
-        let row = membership::Entity::find_by_id((self.tenant, user.0)).one(&self.store.read).await?;
+        let row = membership::Entity::find_by_id((self.tenant, user.0)).one(&self.reads()).await?;
         Ok(self.with_accounts(row.into_iter().collect()).await?.pop())
     }
 
     async fn with_accounts(self, rows: Vec<membership::Model>) -> Result<Vec<Member>, StoreError> {
         let ids = rows.iter().map(|row| row.user_id);
-        let accounts = user::Entity::find().filter(user::Column::Id.is_in(ids)).all(&self.store.read).await?;
+        let accounts = user::Entity::find().filter(user::Column::Id.is_in(ids));
+        let accounts = accounts.all(&self.accounts().reads()).await?;
         let account_of = |id| accounts.iter().find(|account| account.id == id).cloned();
         let members = rows.into_iter().filter_map(|row| Some(read_member(account_of(row.user_id)?, row)));
         Ok(members.collect())
@@ -189,7 +192,7 @@ impl ScopedStore<'_> {
     /// Makes an account and its membership.
     pub async fn add_member(self, new: NewMember) -> Result<AddMember, StoreError> {
         let now = self.store.now();
-        let transaction = self.store.begin().await?;
+        let transaction = self.accounts().begin().await?;
         let Some(account) = make_account(&transaction, new.account, now).await? else {
             transaction.rollback().await?;
             return Ok(AddMember::EmailTaken);
@@ -200,13 +203,18 @@ impl ScopedStore<'_> {
             transaction.rollback().await?;
             return Ok(AddMember::UsernameTaken);
         };
+        let member = read_member(account, row);
+        let entry = AuditEntry::new(AuditAction::CreateUser, member.user.global_id())
+            .with("username", member.username.as_str())
+            .with("role", member.role.as_str());
+        self.record_in(&transaction, entry).await?;
         transaction.commit().await?;
-        Ok(AddMember::Added(read_member(account, row)))
+        Ok(AddMember::Added(member))
     }
 
     /// Gives a member another role.
     pub async fn set_role(self, user: UserId, role: Role) -> Result<MemberChange, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         if role != Role::Admin && is_last_admin(&transaction, self.tenant, user).await? {
             transaction.rollback().await?;
             return Ok(MemberChange::LastAdmin);
@@ -218,25 +226,33 @@ impl ScopedStore<'_> {
             .filter(membership::Column::UserId.eq(user.0))
             .exec(&transaction)
             .await?;
+        if changed.rows_affected > 0 {
+            let entry = AuditEntry::new(AuditAction::ChangeRole, user.global_id());
+            self.record_in(&transaction, entry.with("role", role.as_str())).await?;
+        }
         transaction.commit().await?;
         Ok(if changed.rows_affected > 0 { MemberChange::Done } else { MemberChange::NoMember })
     }
 
     /// Ends a membership with its keys and log-ins; the account goes with its last membership.
     pub async fn remove_member(self, user: UserId) -> Result<MemberChange, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.accounts().begin().await?;
         if is_last_admin(&transaction, self.tenant, user).await? {
             transaction.rollback().await?;
             return Ok(MemberChange::LastAdmin);
         }
         let removed = self.part_with(&transaction, user).await?;
+        if removed {
+            self.record_in(&transaction, AuditEntry::new(AuditAction::RemoveMember, user.global_id()))
+                .await?;
+        }
         transaction.commit().await?;
         Ok(if removed { MemberChange::Done } else { MemberChange::NoMember })
     }
 
     /// The same, even if nobody is left who can manage the tenant.
     pub(super) async fn drop_member(self, user: UserId) -> Result<(), StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.accounts().begin().await?;
         self.part_with(&transaction, user).await?;
         transaction.commit().await
     }

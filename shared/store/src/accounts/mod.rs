@@ -11,7 +11,10 @@ mod log_ins;
 mod members;
 mod tenants;
 
+use crate::database::Reads;
+use crate::error::StoreError;
 use crate::store::Store;
+use crate::transaction::WriteTransaction;
 
 pub use api_keys::{ApiKey, KeyHolder, KeyOwner, NewStoredKey};
 pub use invitations::{Accept, Invitation, Invitee, NewInvitation};
@@ -24,12 +27,22 @@ pub use tenants::{CreateTenant, Membership, Tenant};
 #[derive(Clone, Copy)]
 pub struct Directory<'a> {
     store: &'a Store,
+    reason: &'static str,
 }
 
 impl Store {
     /// For those who verify credentials and who manage the platform; the reason goes to the log.
     pub fn directory(&self, reason: &'static str) -> Directory<'_> {
-        tracing::trace!(reason, "directory access");
-        Directory { store: self }
+        Directory { store: self, reason }
+    }
+}
+
+impl<'a> Directory<'a> {
+    fn reads(self) -> Reads<'a> {
+        self.store.reads_across_tenants(self.reason)
+    }
+
+    async fn begin(self) -> Result<WriteTransaction, StoreError> {
+        self.store.begin_across_tenants(self.reason).await
     }
 }

@@ -66,24 +66,24 @@ impl Directory<'_> {
             .filter(tenant::Column::Id.gte(from))
             .order_by_asc(tenant::Column::Id)
             .limit(limit as u64)
-            .all(self.connection())
+            .all(&self.reads())
             .await?;
         Ok(rows.into_iter().map(Tenant::from).collect())
     }
 
     pub async fn tenant(self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
-        Ok(existing().filter(tenant::Column::Id.eq(id.0)).one(self.connection()).await?.map(Tenant::from))
+        Ok(existing().filter(tenant::Column::Id.eq(id.0)).one(&self.reads()).await?.map(Tenant::from))
     }
 
     pub async fn tenant_named(self, slug: &str) -> Result<Option<Tenant>, StoreError> {
-        let found = existing().filter(tenant::Column::Slug.eq(slug)).one(self.connection()).await?;
+        let found = existing().filter(tenant::Column::Slug.eq(slug)).one(&self.reads()).await?;
         Ok(found.map(Tenant::from))
     }
 
     /// Makes a tenant without members, but for the deployment's own account that stands behind its system keys.
     pub async fn create_tenant(self, slug: &TenantSlug, name: &str) -> Result<CreateTenant, StoreError> {
         let now = self.store.now();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         // Under the lock of the newest tenant, as ids are counted here: they have no sequence, since the first was given.
         let newest = tenant::Entity::find()
             .order_by_desc(tenant::Column::Id)
@@ -132,7 +132,7 @@ impl Directory<'_> {
         column: tenant::Column,
         value: Expr,
     ) -> Result<(), StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         tenant::Entity::update_many()
             .col_expr(column, value)
             .filter(tenant::Column::Id.eq(id.0))
@@ -147,11 +147,11 @@ impl Directory<'_> {
             .filter(membership::Column::UserId.eq(user.0))
             .order_by_asc(membership::Column::CreatedAt)
             .order_by_asc(membership::Column::TenantId)
-            .all(self.connection())
+            .all(&self.reads())
             .await?;
         let tenants = existing()
             .filter(tenant::Column::Id.is_in(rows.iter().map(|row| row.tenant_id)))
-            .all(self.connection())
+            .all(&self.reads())
             .await?;
         let tenant_of = |id| tenants.iter().find(|tenant| tenant.id == id).cloned();
         let memberships = rows.into_iter().filter_map(|row| {
@@ -163,7 +163,7 @@ impl Directory<'_> {
 
     /// What a person is in one tenant.
     pub async fn membership(self, user: UserId, tenant: TenantId) -> Result<Option<Membership>, StoreError> {
-        let row = membership::Entity::find_by_id((tenant.0, user.0)).one(self.connection()).await?;
+        let row = membership::Entity::find_by_id((tenant.0, user.0)).one(&self.reads()).await?;
         let (Some(row), Some(tenant)) = (row, self.tenant(tenant).await?) else { return Ok(None) };
         Ok(Some(Membership { tenant, role: read_role(&row.role), username: row.username }))
     }

@@ -39,7 +39,7 @@ impl ScopedStore<'_> {
             .map(|item| AnnotationWrite { annotation: item.annotation.clone(), received: item.received });
         let writes = storable(writes.collect());
         let spans = self.know_spans(&writes).await?;
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let mut receipts = Receipts::load(self, &transaction, items).await?;
         let (mut ends, mut failures) = (vec![QueuedEnd::Settled; items.len()], Vec::new());
         let left: Vec<usize> =
@@ -72,7 +72,7 @@ impl ScopedStore<'_> {
 
     /// An annotation that the database never takes is put aside with the reason.
     pub async fn fail_queued(self, item: &QueuedWrite, reason: &str) -> Result<(), StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let mut receipts = Receipts::load(self, &transaction, std::slice::from_ref(item)).await?;
         if !receipts.is_settled(item) {
             receipts.settle(item, ItemOutcome::Failed(reason.to_owned()));

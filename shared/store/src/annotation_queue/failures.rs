@@ -1,6 +1,7 @@
 //! Annotations that could not be applied, kept with the reason until somebody replays or drops them.
 
 use bennu_domain::annotation::Annotation;
+use bennu_domain::audit::AuditAction;
 use bennu_domain::facets::storable_text;
 use bennu_domain::ids::TenantId;
 use bennu_domain::page::Page;
@@ -9,6 +10,7 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Order, Query, SimpleExpr};
 use sea_orm::{ConnectionTrait as _, DbErr, QueryResult};
 
 use super::QueuedWrite;
+use crate::audit::AuditEntry;
 use crate::bulk::{ColumnType, RowSet};
 use crate::error::StoreError;
 use crate::store::{ScopedStore, Store};
@@ -91,7 +93,7 @@ impl ScopedStore<'_> {
             .order_by(Alias::new("id"), Order::Desc)
             .limit(limit as u64 + 1)
             .take();
-        let rows = self.store.read.query_all(&select).await?;
+        let rows = self.reads().query_all(&select).await?;
         let mut items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let next = items.get(limit).map(|failure| failure.id);
         items.truncate(limit);
@@ -105,7 +107,7 @@ impl ScopedStore<'_> {
             .and_where(column("tenant_id").eq(self.tenant))
             .and_where_option(selected(selection))
             .take();
-        let count: i64 = match self.store.read.query_one(&count).await? {
+        let count: i64 = match self.reads().query_one(&count).await? {
             Some(row) => row.try_get_by_index(0)?,
             None => 0,
         };
@@ -119,8 +121,12 @@ impl ScopedStore<'_> {
             .and_where(column("tenant_id").eq(self.tenant))
             .and_where_option(selected(selection))
             .take();
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let deleted = transaction.execute(&delete).await?.rows_affected();
+        if deleted > 0 {
+            let entry = AuditEntry::new(AuditAction::DropFailedAnnotations, "").with("count", deleted);
+            self.record_in(&transaction, entry).await?;
+        }
         transaction.commit().await?;
         self.store.forget_deleted_pages().await?;
         Ok(deleted)
@@ -137,7 +143,8 @@ impl Store {
             .add_group_by([column("tenant_id")])
             .order_by(Alias::new("tenant_id"), Order::Asc)
             .take();
-        let rows = self.read.query_all(&select).await?;
+        let reads = self.reads_across_tenants("telling operators of failed annotations");
+        let rows = reads.query_all(&select).await?;
         let read = |row: QueryResult| Ok((TenantId(row.try_get_by_index(0)?), row.try_get_by_index(1)?));
         rows.into_iter().map(read).collect()
     }

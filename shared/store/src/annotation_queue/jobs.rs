@@ -42,17 +42,19 @@ pub struct JobRow {
 }
 
 impl ScopedStore<'_> {
-    /// Queues jobs, all or none. `false` if the queue would then hold more than `capacity` of them.
+    /// Queues jobs, all or none. `false` if the queue would then hold more than `capacity` of them, give or take what others
+    /// queue in this moment.
     pub async fn queue_jobs(self, jobs: &[NewJobRow], capacity: usize) -> Result<bool, StoreError> {
         const COLUMNS: &[(&str, ColumnType)] = &[("receipt", Text), ("items", BigInt), ("payload", Text)];
         let mut rows = RowSet::new(COLUMNS, jobs.len());
         for job in jobs {
             rows.push([job.receipt.as_str().into(), as_i64(job.items).into(), job.payload.as_str().into()]);
         }
-        let transaction = self.store.begin().await?;
-        if count_jobs(&transaction, capacity).await?.saturating_add(jobs.len()) > capacity {
+        let all = self.store.reads_across_tenants("the bound of the queue is for all tenants together");
+        if count_jobs(&all, capacity).await?.saturating_add(jobs.len()) > capacity {
             return Ok(false);
         }
+        let transaction = self.begin().await?;
         let sql = "INSERT INTO annotation_jobs (tenant_id, receipt, items, due_at, payload) \
                    SELECT {0}, v.receipt, v.items, {1}, v.payload FROM v";
         rows.execute(&transaction, sql, &[self.tenant.into(), self.store.now().into()]).await?;
@@ -63,11 +65,11 @@ impl ScopedStore<'_> {
     /// How many annotations of a request are queued.
     pub async fn queued_items(self, receipt: &str) -> Result<usize, StoreError> {
         let sum = Statement::from_sql_and_values(
-            self.store.read.get_database_backend(),
+            self.store.backend(),
             "SELECT CAST(COALESCE(sum(items), 0) AS BIGINT) FROM annotation_jobs WHERE tenant_id = $1 AND receipt = $2",
             [self.tenant.into(), receipt.into()],
         );
-        let items: i64 = match self.store.read.query_one_raw(sum).await? {
+        let items: i64 = match self.reads().query_one_raw(sum).await? {
             Some(row) => row.try_get_by_index(0)?,
             None => 0,
         };
@@ -78,12 +80,12 @@ impl ScopedStore<'_> {
 impl Store {
     /// Jobs in the queue, of all tenants.
     pub async fn queued_jobs(&self) -> Result<usize, StoreError> {
-        count_jobs(&self.read, usize::MAX).await
+        count_jobs(&self.reads_across_tenants("counting queued annotations"), usize::MAX).await
     }
 
     /// Up to so many jobs that are due, of all tenants, longest due first; they are due again at `lease_ends`.
     pub async fn claim_jobs(&self, most: usize, lease_ends: Timestamp) -> Result<Vec<JobRow>, StoreError> {
-        let transaction = self.begin().await?;
+        let transaction = self.begin_across_tenants("claiming queued annotations").await?;
         let skip = if is_postgres(&transaction) { "FOR UPDATE SKIP LOCKED" } else { "" };
         let sql = format!(
             "UPDATE annotation_jobs SET due_at = $1 WHERE (tenant_id, id) IN \
@@ -120,7 +122,7 @@ impl Store {
             let [tenant, id] = key.values();
             left.push([tenant, id, as_i64(job.items).into(), due.0.into(), job.payload.as_str().into()]);
         }
-        let transaction = self.begin().await?;
+        let transaction = self.begin_across_tenants("settling queued annotations").await?;
         let sql = "DELETE FROM annotation_jobs WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM v)";
         finished.execute(&transaction, sql, &[]).await?;
         let sql = "UPDATE annotation_jobs SET items = v.items, due_at = v.due_at, payload = v.payload FROM v \
@@ -132,11 +134,9 @@ impl Store {
 
     /// When the next job is due, if there is any.
     pub async fn next_job_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let next = Statement::from_string(
-            self.read.get_database_backend(),
-            "SELECT min(due_at) FROM annotation_jobs",
-        );
-        let due: Option<i64> = match self.read.query_one_raw(next).await? {
+        let reads = self.reads_across_tenants("looking for queued annotations that are due");
+        let next = Statement::from_string(self.backend(), "SELECT min(due_at) FROM annotation_jobs");
+        let due: Option<i64> = match reads.query_one_raw(next).await? {
             Some(row) => row.try_get_by_index(0)?,
             None => None,
         };

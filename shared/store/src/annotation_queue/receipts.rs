@@ -128,8 +128,7 @@ impl ScopedStore<'_> {
         let sql = "SELECT r.receipt, r.part, r.target_kind, r.total, r.received_at, r.outcomes FROM v \
                    CROSS JOIN annotation_receipts r WHERE r.tenant_id = {0} AND r.receipt = v.receipt";
         let mut found: Option<Receipt> = None;
-        for ((_, number), part) in rows.query(&self.store.read, sql, &[self.tenant.into()], read_part).await?
-        {
+        for ((_, number), part) in rows.query(&self.reads(), sql, &[self.tenant.into()], read_part).await? {
             let kind = TargetKind::from_code(part.kind).unwrap_or(TargetKind::Span);
             let (received, total) = (part.received, part.total);
             let receipt = found.get_or_insert(Receipt { kind, received, total, items: BTreeMap::new() });
@@ -143,7 +142,7 @@ impl ScopedStore<'_> {
 impl Store {
     /// Drops the receipts of requests before this time, of all tenants; answers how many parts.
     pub async fn forget_receipts(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let transaction = self.begin().await?;
+        let transaction = self.begin_across_tenants("forgetting old receipts").await?;
         let statement = sea_orm::Statement::from_sql_and_values(
             transaction.get_database_backend(),
             "DELETE FROM annotation_receipts WHERE received_at < $1",

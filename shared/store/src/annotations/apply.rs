@@ -16,7 +16,7 @@ impl ScopedStore<'_> {
         let writes = storable(writes);
         for _ in 0..ATTEMPTS {
             let spans = self.know_spans(&writes).await?;
-            let transaction = self.store.begin().await?;
+            let transaction = self.begin().await?;
             match self.apply(&transaction, &writes, &spans).await {
                 Ok(outcomes) if outcomes.iter().all(|outcome| outcome.stored().is_some()) => {
                     transaction.commit().await?;

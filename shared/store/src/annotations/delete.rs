@@ -1,7 +1,9 @@
 //! Annotations are deleted by what they say, or with their targets.
 
 use bennu_domain::annotation::{AnnotatorKind, TargetKind};
+use bennu_domain::audit::AuditAction;
 use bennu_domain::facets::storable_text;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::ProjectId;
 use bennu_domain::time::Timestamp;
 use sea_orm::{
@@ -10,6 +12,7 @@ use sea_orm::{
 };
 
 use super::summaries::SummaryChanges;
+use crate::audit::AuditEntry;
 use crate::bulk::{ColumnType, RowSet};
 use crate::entities::annotation;
 use crate::error::StoreError;
@@ -38,9 +41,9 @@ pub struct AnnotationDelete {
 impl ScopedStore<'_> {
     /// Answers how many annotations there were.
     pub async fn delete_annotations(self, delete: &AnnotationDelete) -> Result<u64, StoreError> {
-        let mut deleted = 0;
+        let (mut deleted, mut entry) = (0, Some(entry(delete)));
         loop {
-            let transaction = self.store.begin().await?;
+            let transaction = self.begin().await?;
             let ids: Vec<i64> = annotation::Entity::find()
                 .select_only()
                 .column(annotation::Column::Id)
@@ -54,6 +57,9 @@ impl ScopedStore<'_> {
                 .await?;
             let some = ids.len() as u64;
             self.delete_annotation_rows(&transaction, &ids).await?;
+            if some > 0 {
+                self.record_once(&transaction, &mut entry).await?;
+            }
             transaction.commit().await?;
             deleted += some;
             if some < ROWS_A_TRANSACTION {
@@ -128,6 +134,17 @@ impl ScopedStore<'_> {
         }
         changes.write(self, transaction).await
     }
+}
+
+fn entry(delete: &AnnotationDelete) -> AuditEntry {
+    let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    AuditEntry::new(AuditAction::DeleteAnnotations, delete.project.global_id())
+        .with("target_kind", delete.kind.as_str())
+        .with("name", delete.name.as_deref())
+        .with("identifier", delete.identifier.as_deref())
+        .with("annotator_kind", delete.annotator.map(AnnotatorKind::as_str))
+        .with("start_time", time(delete.start))
+        .with("end_time", time(delete.end))
 }
 
 fn conditions(delete: &AnnotationDelete) -> Condition {

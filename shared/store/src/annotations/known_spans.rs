@@ -64,7 +64,7 @@ impl ScopedStore<'_> {
                 .filter(span::Column::TenantId.eq(self.tenant))
                 .filter(span::Column::Id.is_in(some.iter().copied()))
                 .order_by_asc(span::Column::BlockId)
-                .all(&self.store.read)
+                .all(&self.reads())
                 .await?;
             let spans = load_spans(self, &rows).await?;
             let counted = rows.iter().zip(spans);

@@ -64,7 +64,7 @@ impl ScopedStore<'_> {
             .filter(Condition::all().add_option(of_targets))
             .order_by_desc(annotation::Column::Id)
             .limit(list.limit as u64 + 1)
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         let next = rows.get(list.limit).map(|row| AnnotationId(row.id));
         rows.truncate(list.limit);
@@ -88,7 +88,7 @@ impl ScopedStore<'_> {
             .order_by_asc(annotation::Column::TargetKind)
             .order_by_asc(annotation::Column::Name)
             .into_tuple()
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         let known = rows.into_iter().filter_map(|(kind, name)| Some((TargetKind::from_code(kind)?, name)));
         Ok(known.collect())
@@ -97,7 +97,7 @@ impl ScopedStore<'_> {
     /// Rows of the targets; at most a thousand are asked for.
     async fn targets_in_project(self, list: &AnnotationList, ids: &[String]) -> Result<Vec<i64>, StoreError> {
         let (tenant, project) = (self.tenant, list.project.0);
-        let read = &self.store.read;
+        let read = &self.reads();
         Ok(match list.kind {
             TargetKind::Span | TargetKind::Document => {
                 let ids: Vec<SpanId> = ids.iter().flat_map(|id| SpanId::meant_by(id)).collect();
@@ -193,7 +193,7 @@ impl ScopedStore<'_> {
                 .filter(annotation::Column::TargetKind.eq(kind.code()))
                 .filter(annotation::Column::TargetRowId.is_in(some.iter().copied()))
                 .order_by_asc(annotation::Column::Id)
-                .all(&self.store.read)
+                .all(&self.reads())
                 .await?;
             rows.extend(found);
         }
@@ -227,7 +227,7 @@ impl ScopedStore<'_> {
 
     async fn target_ids(self, table: TargetTable, rows: &[i64]) -> Result<Vec<(i64, String)>, StoreError> {
         let rows = rows.iter().copied();
-        let read = &self.store.read;
+        let read = &self.reads();
         let shown =
             |(row, id, text): (i64, Vec<u8>, Option<String>)| (row, text.unwrap_or_else(|| encode_hex(&id)));
         Ok(match table {

@@ -180,14 +180,14 @@ impl ScopedStore<'_> {
             let name: String = row.try_get_by_index(1)?;
             Ok((kind, name, row.try_get_by_index::<i64>(2)?))
         };
-        for row in self.store.read.query_all(&source.totals()).await? {
+        for row in self.reads().query_all(&source.totals()).await? {
             let (kind, name, count) = read(&row)?;
             let total = sums.0.entry((kind, name)).or_default();
             total.0.annotations += count;
             total.0.scores += row.try_get_by_index::<i64>(3)?;
             total.0.score_sum += row.try_get_by_index::<Option<f64>>(4)?.unwrap_or_default();
         }
-        for row in self.store.read.query_all(&source.labels()).await? {
+        for row in self.reads().query_all(&source.labels()).await? {
             let (kind, name, count) = read(&row)?;
             let label: String = row.try_get_by_index(3)?;
             let label =

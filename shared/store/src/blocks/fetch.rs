@@ -60,7 +60,7 @@ async fn load_from_blocks(
     let models = trace_block::Entity::find()
         .filter(trace_block::Column::TenantId.eq(scoped.tenant))
         .filter(trace_block::Column::Id.is_in(ids))
-        .all(&scoped.store.read)
+        .all(&scoped.reads())
         .await?;
     let blocks: Vec<Option<(trace_block::Model, Bytes)>> = stream::iter(models)
         .map(|model| with_bytes(scoped, model))
@@ -103,7 +103,7 @@ async fn moved_rows(
     let now = span::Entity::find()
         .filter(span::Column::TenantId.eq(scoped.tenant))
         .filter(span::Column::Id.is_in(missing.iter().map(|row| row.id)))
-        .all(&scoped.store.read)
+        .all(&scoped.reads())
         .await?;
     let place = |row: &span::Model| (row.id, row.block_id, row.block_index);
     match now.iter().find(|row| missing.iter().any(|old| place(old) == place(row))) {
@@ -126,7 +126,7 @@ pub(crate) async fn blocks_of_trace(
             .filter(trace_block::Column::TenantId.eq(scoped.tenant))
             .filter(trace_block::Column::TraceRowId.eq(trace_row))
             .order_by_asc(trace_block::Column::Id)
-            .all(&scoped.store.read)
+            .all(&scoped.reads())
             .await?;
         let fetching = stream::iter(models).map(|mut model| async move {
             let bytes = block_bytes(scoped, &mut model).await?;
@@ -185,7 +185,7 @@ async fn with_bytes(
             Err(StoreError::Archive(error)) if error.is_missing() => error,
             Err(error) => return Err(error),
         };
-        let now = trace_block::Entity::find_by_id((scoped.tenant, model.id)).one(&scoped.store.read).await?;
+        let now = trace_block::Entity::find_by_id((scoped.tenant, model.id)).one(&scoped.reads()).await?;
         match now {
             None => return Ok(None),
             Some(now) if now.object_key == model.object_key => return Err(missing.into()),

@@ -77,7 +77,7 @@ impl ScopedStore<'_> {
         let traces = group_by_trace(spans)?;
         let mut write = SpanWrite {
             scoped: self,
-            transaction: self.store.begin().await?,
+            transaction: self.begin().await?,
             objects: Vec::new(),
             obsolete_objects: Vec::new(),
             bytes: 0,

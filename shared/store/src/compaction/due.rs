@@ -29,11 +29,12 @@ impl Store {
     /// Traces of all tenants that are in several blocks and got the last of them at `idle_since` or before, longest idle first.
     pub async fn due_traces(&self, idle_since: Timestamp, most: usize) -> Result<Vec<DueTrace>, StoreError> {
         let statement = Statement::from_sql_and_values(
-            self.read.get_database_backend(),
+            self.backend(),
             "SELECT tenant_id, trace_row_id FROM compactions WHERE written_at <= $1 ORDER BY written_at LIMIT $2",
             [idle_since.0.into(), i64::try_from(most).unwrap_or(i64::MAX).into()],
         );
-        let rows = self.read.query_all_raw(statement).await?;
+        let rows =
+            self.reads_across_tenants("looking for traces to compact").query_all_raw(statement).await?;
         let due = |row: &QueryResult| {
             Ok::<_, StoreError>(DueTrace::new(row.try_get_by_index(0)?, row.try_get_by_index(1)?))
         };
@@ -44,7 +45,7 @@ impl Store {
 impl ScopedStore<'_> {
     /// Has the compactor come back to a trace that it could not do, behind the others.
     pub async fn postpone_compaction(self, trace: TraceRowId) -> Result<(), StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let sql = "UPDATE compactions SET written_at = $3 WHERE tenant_id = $1 AND trace_row_id = $2";
         let values = [self.tenant.into(), trace.0.into(), self.store.now().into()];
         self.execute(&transaction, sql, values).await?;
@@ -57,7 +58,7 @@ impl ScopedStore<'_> {
         trace: i64,
         blocks: &[BlockInShort],
     ) -> Result<bool, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         self.lock_trace(&transaction, trace).await?;
         let unchanged = self.blocks_in_short(&transaction, trace).await? == blocks;
         if unchanged {

@@ -1,9 +1,9 @@
 //! One of the processes on a database does what needs doing once.
 
-use sea_orm::{ConnectionTrait as _, Statement};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use crate::error::StoreError;
-use crate::store::{Store, is_postgres};
+use crate::store::Store;
 use crate::transaction::WriteTransaction;
 
 /// Key of the advisory lock of the compactor: "compact" in ASCII.
@@ -19,10 +19,10 @@ impl Store {
     /// `None` while another process leads. Keep it for seconds, not for hours: it takes a connection. On SQLite there is only this
     /// process.
     pub async fn try_to_lead(&self) -> Result<Option<Leadership>, StoreError> {
-        if !is_postgres(&self.read) {
+        if self.backend() != DbBackend::Postgres {
             return Ok(Some(Leadership { _lock: None }));
         }
-        let transaction = self.begin().await?;
+        let transaction = self.begin_across_tenants("leading the compactors").await?;
         let sql = format!("SELECT pg_try_advisory_xact_lock({COMPACTOR_LOCK})");
         let statement = Statement::from_string(transaction.get_database_backend(), sql);
         let row = transaction.query_one_raw(statement).await?;

@@ -53,7 +53,7 @@ impl ScopedStore<'_> {
         policy: CompactionPolicy,
         old: bool,
     ) -> Result<Compaction, StoreError> {
-        let mut blocks = self.blocks_in_short(&self.store.read, trace.0).await?;
+        let mut blocks = self.blocks_in_short(&self.reads(), trace.0).await?;
         let mut done = Compaction::default();
         let mut left = plan(&blocks, self.store.blocks, policy.most_bytes, old);
         if left.is_empty() {

@@ -20,7 +20,7 @@ impl Store {
     /// The name of this database, made when it is first asked for. Whoever deletes objects because no row names them must first
     /// be sure that they are those of this database.
     pub async fn deployment_id(&self) -> Result<String, StoreError> {
-        let transaction = self.begin().await?;
+        let transaction = self.begin_across_tenants("naming the deployment").await?;
         let backend = transaction.get_database_backend();
         let new = format!("{:032x}", fastrand::u128(..));
         let insert =
@@ -55,7 +55,7 @@ impl Store {
                     .filter(trace_block::Column::TenantId.eq(tenant))
                     .filter(trace_block::Column::ObjectKey.is_in(some.iter().map(|key| key.as_str())))
                     .into_tuple()
-                    .all(&scoped.store.read)
+                    .all(&scoped.reads())
                     .await?;
                 let named: HashSet<String> = named.into_iter().collect();
                 unnamed.extend(

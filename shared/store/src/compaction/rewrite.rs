@@ -48,7 +48,7 @@ impl ScopedStore<'_> {
         } else {
             None
         };
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let replaced = self.replace(&transaction, trace, blocks, group.clone(), &merged, size, last).await;
         let Ok(Some(now)) = replaced else {
             // Rolled back; nothing points at the object.
@@ -76,7 +76,7 @@ impl ScopedStore<'_> {
             .filter(trace_block::Column::TenantId.eq(self.tenant))
             .filter(trace_block::Column::Id.is_in(blocks.iter().map(|block| block.id)))
             .order_by_asc(trace_block::Column::Id)
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
         let unchanged = rows.len() == blocks.len()
             && rows.iter().zip(blocks).all(|(row, block)| {

@@ -76,8 +76,8 @@ impl Store {
         values: [Value; N],
         read: impl Fn(&QueryResult) -> Result<T, sea_orm::DbErr>,
     ) -> Result<Vec<T>, StoreError> {
-        let backend = self.read.get_database_backend();
-        let rows = self.read.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        let rows = self.reads_across_tenants("looking for old traces").query_all_raw(statement).await?;
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }
 }

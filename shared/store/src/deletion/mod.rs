@@ -1,4 +1,5 @@
-//! Deletes: rows, blocks and objects, so that no byte of the content remains.
+//! Deletes: rows, blocks and objects, so that no byte of the content remains. The audit log keeps row ids, the ids of traces
+//! and spans, and names of projects; no text of theirs.
 //!
 //! Like writers, they lock traces before anything else, and those in order of their trace ids: nobody locks
 //! another one out.
@@ -19,7 +20,7 @@ impl ScopedStore<'_> {
         let row = trace::Entity::find()
             .filter(trace::Column::TenantId.eq(self.tenant))
             .filter(trace::Column::TraceId.eq(trace_id.as_bytes().to_vec()))
-            .one(&self.store.read)
+            .one(&self.reads())
             .await?;
         Ok(row.map(|row| TraceRowId(row.id)))
     }

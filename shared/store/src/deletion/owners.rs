@@ -4,11 +4,14 @@
 //! further trace can join it, and it is enough to look whether one did just before; then it all begins again.
 
 use bennu_domain::annotation::TargetKind;
+use bennu_domain::audit::AuditAction;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::ids::{ProjectId, SessionRowId};
 use bennu_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
+use crate::audit::AuditEntry;
 use crate::entities::{project, session, trace};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -23,15 +26,19 @@ impl ScopedStore<'_> {
     /// Deletes a session with all its traces, of whatever project. `false` if there is no such session.
     pub async fn delete_session(self, id: SessionRowId) -> Result<bool, StoreError> {
         let of_session = trace::Column::SessionRowId.eq(id.0);
+        let mut entry = Some(AuditEntry::new(AuditAction::DeleteSession, id.global_id()));
         for _ in 0..ATTEMPTS {
-            self.delete_traces(of_session.clone()).await?;
-            let transaction = self.store.begin().await?;
+            self.delete_traces(of_session.clone(), &mut entry).await?;
+            let transaction = self.begin().await?;
             let deleted = session::Entity::delete_by_id((self.tenant, id.0)).exec(&transaction).await?;
             if self.has_trace(&transaction, of_session.clone()).await? {
                 transaction.rollback().await?;
                 continue;
             }
             self.delete_annotations_of(&transaction, &[TargetKind::Session], &[id.0]).await?;
+            if deleted.rows_affected > 0 {
+                self.record_once(&transaction, &mut entry).await?;
+            }
             transaction.commit().await?;
             self.store.forget_deleted_pages().await?;
             return Ok(deleted.rows_affected > 0);
@@ -58,9 +65,12 @@ impl ScopedStore<'_> {
             .filter(in_range.clone())
             .filter(trace::Column::SessionRowId.is_not_null())
             .into_tuple()
-            .all(&self.store.read)
+            .all(&self.reads())
             .await?;
-        let deleted = self.delete_traces(in_range).await?;
+        let entry = AuditEntry::new(AuditAction::DeleteTraces, project.global_id())
+            .with("start_time", start.to_string())
+            .with("end_time", end.to_string());
+        let deleted = self.delete_traces(in_range, &mut Some(entry)).await?;
         for some in sessions.chunks(SESSIONS_A_STATEMENT) {
             self.delete_empty_sessions(some).await?;
         }
@@ -69,7 +79,7 @@ impl ScopedStore<'_> {
 
     async fn delete_empty_sessions(self, sessions: &[i64]) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS {
-            let transaction = self.store.begin().await?;
+            let transaction = self.begin().await?;
             let filled: Vec<i64> = trace::Entity::find()
                 .select_only()
                 .column(trace::Column::SessionRowId)
@@ -99,9 +109,12 @@ impl ScopedStore<'_> {
     /// Deletes a project with its traces and sessions. `false` if there is no such project.
     pub async fn delete_project(self, id: ProjectId) -> Result<bool, StoreError> {
         let of_project = trace::Column::ProjectId.eq(id.0);
+        let Some(found) = self.project(id).await? else { return Ok(false) };
+        let entry = AuditEntry::new(AuditAction::DeleteProject, id.global_id()).with("name", found.name);
+        let mut entry = Some(entry);
         for _ in 0..ATTEMPTS {
-            self.delete_traces(of_project.clone()).await?;
-            let transaction = self.store.begin().await?;
+            self.delete_traces(of_project.clone(), &mut entry).await?;
+            let transaction = self.begin().await?;
             let sessions = self.release_traces_of_sessions(&transaction, id).await?;
             let deleted = project::Entity::delete_by_id((self.tenant, id.0)).exec(&transaction).await?;
             session::Entity::delete_many()
@@ -119,6 +132,9 @@ impl ScopedStore<'_> {
             }
             self.delete_annotations_of(&transaction, &[TargetKind::Session], &sessions).await?;
             self.drop_assignments(&transaction, id).await?;
+            if deleted.rows_affected > 0 {
+                self.record_once(&transaction, &mut entry).await?;
+            }
             transaction.commit().await?;
             self.store.forget_deleted_pages().await?;
             return Ok(deleted.rows_affected > 0);

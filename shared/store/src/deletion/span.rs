@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bennu_domain::annotation::TargetKind;
-use bennu_domain::ids::SpanRowId;
+use bennu_domain::audit::AuditAction;
+use bennu_domain::global_id::Node as _;
+use bennu_domain::ids::{SpanRowId, encode_hex};
 use bennu_domain::kind::StatusCode;
 use bytes::Bytes;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
@@ -12,6 +14,7 @@ use sea_orm::{
     QueryFilter as _, QuerySelect as _, Set,
 };
 
+use crate::audit::AuditEntry;
 use crate::blocks::{BlockEncoder, fetch_block, object_key};
 use crate::entities::{span, trace};
 use crate::error::StoreError;
@@ -21,7 +24,7 @@ impl ScopedStore<'_> {
     /// Deletes one span; its children become orphans, and the last span of a trace takes the trace with it.
     /// `false` if there is no such span.
     pub async fn delete_span(self, id: SpanRowId) -> Result<bool, StoreError> {
-        let transaction = self.store.begin().await?;
+        let transaction = self.begin().await?;
         let by_id = || span::Entity::find_by_id((self.tenant, id.0));
         let Some(row) = by_id().one(&transaction).await? else { return Ok(false) };
         let trace = trace::Entity::find_by_id((self.tenant, row.trace_row_id))
@@ -31,6 +34,9 @@ impl ScopedStore<'_> {
         let Some(trace) = trace else { return Ok(false) };
         // Once more: while this one waited for the trace, somebody may have deleted the span, or replaced it.
         let Some(row) = by_id().one(&transaction).await? else { return Ok(false) };
+        let entry = AuditEntry::new(AuditAction::DeleteSpan, id.global_id())
+            .with("span_id", encode_hex(&row.span_id))
+            .with("trace_id", encode_hex(&trace.trace_id));
         let objects = if trace.span_count > 1 {
             self.take_out_spans(&transaction, &[row]).await?.obsolete
         } else {
@@ -38,6 +44,7 @@ impl ScopedStore<'_> {
         };
         let kinds = [TargetKind::Span, TargetKind::Document];
         self.delete_annotations_of(&transaction, &kinds, &[id.0]).await?;
+        self.record_in(&transaction, entry).await?;
         transaction.commit().await?;
         self.finish_delete(objects).await?;
         Ok(true)

@@ -1,13 +1,16 @@
 //! Whole traces are deleted, many at a time.
 
 use bennu_domain::annotation::TargetKind;
-use bennu_domain::ids::TraceRowId;
+use bennu_domain::audit::AuditAction;
+use bennu_domain::global_id::Node as _;
+use bennu_domain::ids::{TraceRowId, encode_hex};
 use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _,
 };
 
+use crate::audit::AuditEntry;
 use crate::entities::{span, trace, trace_block};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -19,17 +22,28 @@ const TRACES_A_TRANSACTION: usize = 500;
 impl ScopedStore<'_> {
     /// `false` if there is no such trace. Its session stays.
     pub async fn delete_trace(self, id: TraceRowId) -> Result<bool, StoreError> {
-        Ok(self.delete_traces(trace::Column::Id.eq(id.0)).await? > 0)
+        let row = trace::Entity::find_by_id((self.tenant, id.0)).one(&self.reads()).await?;
+        let Some(trace::Model { trace_id, .. }) = row else { return Ok(false) };
+        let entry = AuditEntry::new(AuditAction::DeleteTrace, id.global_id());
+        let entry = entry.with("trace_id", encode_hex(&trace_id));
+        Ok(self.delete_traces(trace::Column::Id.eq(id.0), &mut Some(entry)).await? > 0)
     }
 
-    /// Deletes every trace that fits, some at a time; answers how many there were.
-    pub(super) async fn delete_traces(self, which: SimpleExpr) -> Result<usize, StoreError> {
+    /// Deletes every trace that fits, some at a time; answers how many there were. The first of them go with the entry.
+    pub(super) async fn delete_traces(
+        self,
+        which: SimpleExpr,
+        entry: &mut Option<AuditEntry>,
+    ) -> Result<usize, StoreError> {
         let mut deleted = 0;
         loop {
-            let transaction = self.store.begin().await?;
+            let transaction = self.begin().await?;
             let some = self.some_traces(&transaction, which.clone()).await?;
             let locked = self.lock_traces(&transaction, &some).await?;
             let objects = self.delete_trace_rows(&transaction, &locked).await?;
+            if !locked.is_empty() {
+                self.record_once(&transaction, entry).await?;
+            }
             transaction.commit().await?;
             self.finish_delete(objects).await?;
             deleted += locked.len();

@@ -13,11 +13,13 @@ use std::sync::Arc;
 
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_ENCODING, ContentEncoding};
 use actix_web::{HttpResponse, web};
+use bennu_domain::audit::AuditAction;
 use bennu_domain::cost::{CostDetail, PriceBook};
 use bennu_domain::filter::Flavour;
+use bennu_domain::global_id::Node as _;
 use bennu_domain::page::Order;
 use bennu_kit::http::{ApiError, QueryString};
-use bennu_store::{SpanPageRequest, SpanSort, StoredSpan};
+use bennu_store::{AuditEntry, SpanPageRequest, SpanSort, StoredSpan};
 use bytes::Bytes;
 use futures::stream;
 
@@ -28,6 +30,7 @@ use super::parameters::{FilterParameters, KindParameter};
 use crate::caller::Caller;
 use crate::conditions::read_condition;
 use crate::identifiers::find_project;
+use crate::responses::store_failed;
 
 /// Makes the bytes of a file from spans that come some at a time.
 trait SpanEncoder: Send + 'static {
@@ -94,7 +97,7 @@ pub async fn export_parquet(
     project: web::Path<String>,
     query: QueryString,
 ) -> Result<HttpResponse, ApiError> {
-    let walk = read_walk(caller, &project, query).await?;
+    let walk = read_walk(caller, &project, query, "parquet").await?;
     let mut response = HttpResponse::Ok();
     // The file is compressed inside.
     response.insert_header((CONTENT_ENCODING, ContentEncoding::Identity));
@@ -124,20 +127,28 @@ pub async fn export_json_lines(
     project: web::Path<String>,
     query: QueryString,
 ) -> Result<HttpResponse, ApiError> {
-    let walk = read_walk(caller, &project, query).await?;
+    let walk = read_walk(caller, &project, query, "jsonl").await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_DISPOSITION, "attachment; filename=\"spans.jsonl\""));
     response.content_type("application/jsonl");
     Ok(response.streaming(sent(walk, JsonLines).await?))
 }
 
-async fn read_walk(caller: Caller, project: &str, mut query: QueryString) -> Result<Walk, ApiError> {
+/// The export goes on record before its first span is read.
+async fn read_walk(
+    caller: Caller,
+    project: &str,
+    mut query: QueryString,
+    format: &str,
+) -> Result<Walk, ApiError> {
     let ExportParameters { limit, order, filter: condition } = ExportParameters::read(&mut query);
     let (filter, kind) = (FilterParameters::read(&mut query), KindParameter::read(&mut query));
     query.finish()?;
     let condition = read_condition(Flavour::Span, condition)?;
     let project = find_project(caller.store(), project).await?.id;
     let filter = filter.filter(&kind)?;
+    let entry = AuditEntry::new(AuditAction::ExportSpans, project.global_id()).with("format", format);
+    caller.store().record(entry.with("limit", limit)).await.map_err(store_failed)?;
     let request =
         SpanPageRequest { project, filter, condition, sort: SpanSort::Id { from: None }, order, limit: 1 };
     Walk::new(caller, request, limit.unwrap_or(usize::MAX)).await

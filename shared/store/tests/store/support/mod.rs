@@ -20,7 +20,7 @@ use bennu_store::{
     BlockPolicy, ConnectOptions, DatabaseLocation, PreparedSpan, ScopedStore, Store, StoreError, WriteReport,
 };
 use bennu_testkit::clock::ManualClock;
-use bennu_testkit::databases::{self, SqliteFile};
+use bennu_testkit::databases::{self, OwnedDatabase, SqliteFile};
 use bennu_testkit::otlp::{EPOCH_MICROS, RequestBuilder};
 use tempfile::TempDir;
 
@@ -64,24 +64,29 @@ pub struct TestStore {
     pub location: DatabaseLocation,
     archive: TempDir,
     next_tenant: AtomicI64,
+    /// Past all rules of the database.
+    raw_url: String,
     _file: Option<SqliteFile>,
 }
 
 impl TestStore {
     pub async fn sqlite() -> Self {
         let file = databases::sqlite();
-        Self::at(DatabaseLocation::SqliteFile(file.path()), Some(file)).await
+        let raw_url = format!("sqlite://{}", file.path().display());
+        Self::at(DatabaseLocation::SqliteFile(file.path()), raw_url, Some(file)).await
     }
 
+    /// The store has the rights that it is to have in production, the test all of them.
     pub async fn postgres() -> Self {
-        Self::at(DatabaseLocation::Postgres(databases::postgres().await), None).await
+        let OwnedDatabase { url, superuser_url } = databases::postgres_of_plain_owner().await;
+        Self::at(DatabaseLocation::Postgres(url), superuser_url, None).await
     }
 
-    async fn at(location: DatabaseLocation, file: Option<SqliteFile>) -> Self {
+    async fn at(location: DatabaseLocation, raw_url: String, file: Option<SqliteFile>) -> Self {
         let clock = ManualClock::at(Timestamp(EPOCH_MICROS));
         let archive = tempfile::tempdir().unwrap();
         let store = open(&location, &archive, NOTHING_IS_LARGE, &clock).await.unwrap();
-        Self { store, clock, location, archive, next_tenant: AtomicI64::new(1_000), _file: file }
+        Self { store, clock, location, archive, next_tenant: AtomicI64::new(1_000), raw_url, _file: file }
     }
 
     /// Another store on the same database and archive, as another process has it.
@@ -106,7 +111,11 @@ impl TestStore {
 
     /// A tenant without any data.
     pub fn fresh_tenant(&self) -> ScopedStore<'_> {
-        self.tenant(self.next_tenant.fetch_add(1, Ordering::SeqCst))
+        self.tenant(self.fresh_tenant_number())
+    }
+
+    pub fn fresh_tenant_number(&self) -> i64 {
+        self.next_tenant.fetch_add(1, Ordering::SeqCst)
     }
 
     /// Writes to the default tenant.

@@ -9,14 +9,9 @@ use super::TestStore;
 pub const TABLES: [&str; 5] = ["projects", "sessions", "traces", "trace_blocks", "spans"];
 
 impl TestStore {
-    /// A connection of the test's own.
+    /// A connection of the test's own, to which nothing is hidden.
     pub async fn raw(&self) -> DatabaseConnection {
-        let url = match &self.location {
-            DatabaseLocation::Postgres(url) => url.clone(),
-            DatabaseLocation::SqliteFile(path) => format!("sqlite://{}", path.display()),
-            DatabaseLocation::SqliteMemory => panic!("a database in memory cannot be reached from outside"),
-        };
-        Database::connect(url).await.unwrap()
+        Database::connect(self.raw_url.clone()).await.unwrap()
     }
 
     /// The one number that `sql` answers.
@@ -53,6 +48,42 @@ impl TestStore {
             connection.execute_unprepared(&format!("DROP TABLE {name} {cascade}")).await.unwrap();
         }
         connection.close().await.unwrap();
+    }
+
+    /// Every row of a tenant in every table that has any, as text.
+    pub async fn rows_of(&self, tenant: i64) -> Vec<String> {
+        let connection = self.raw().await;
+        let ask = async |sql: String| -> Vec<String> {
+            let statement = Statement::from_string(connection.get_database_backend(), sql);
+            let rows = connection.query_all_raw(statement).await.unwrap();
+            rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+        };
+        let postgres = matches!(self.location, DatabaseLocation::Postgres(_));
+        let tables = match postgres {
+            true => {
+                "SELECT table_name::text FROM information_schema.columns \
+                     WHERE table_schema = 'public' AND column_name = 'tenant_id' ORDER BY 1"
+            }
+            false => {
+                "SELECT s.name FROM sqlite_schema s JOIN pragma_table_info(s.name) c ON c.name = 'tenant_id' \
+                      WHERE s.type = 'table' ORDER BY 1"
+            }
+        };
+        let mut all = Vec::new();
+        for table in ask(tables.to_owned()).await {
+            let row = if postgres {
+                "to_jsonb(t)::text".to_owned()
+            } else {
+                let columns = ask(format!("SELECT name FROM pragma_table_info('{table}')")).await;
+                let quoted: Vec<String> = columns.iter().map(|column| format!("quote({column})")).collect();
+                quoted.join("||','||")
+            };
+            let rows =
+                ask(format!("SELECT {row} FROM {table} t WHERE tenant_id = {tenant} ORDER BY 1")).await;
+            all.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
+        }
+        connection.close().await.unwrap();
+        all
     }
 
     /// From now on the database refuses spans of this name, as it might data that nobody thought of.

@@ -1,0 +1,174 @@
+//! The database, and the two doors to its rows: that of one tenant, and the one to all of them.
+//!
+//! Code asks for the rows of its tenant only; on Postgres the database itself knows no others. Every unit of work there is
+//! a transaction that begins by going through a door: as the role `bennu_tenant`, to which row-level security shows one
+//! tenant, or across all tenants with a reason. SQLite has no such thing: there the filter in each query is the wall.
+
+use async_trait::async_trait;
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
+    RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
+};
+
+use crate::connect::Connections;
+use crate::error::StoreError;
+use crate::journal::Journal;
+use crate::transaction::WriteTransaction;
+
+/// Whose rows a unit of work reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Tenant(i64),
+    /// All rows, for what is said here.
+    AcrossTenants(&'static str),
+}
+
+/// No tenant has this id: the door to nothing.
+const NOBODY: i64 = 0;
+
+impl Door {
+    /// What a transaction of Postgres begins with; its end undoes it.
+    fn statements(self) -> String {
+        match self {
+            Self::Tenant(tenant) => {
+                format!("SET LOCAL ROLE bennu_tenant; SET LOCAL bennu.tenant = '{tenant}'")
+            }
+            Self::AcrossTenants(reason) => {
+                format!("SET LOCAL bennu.across_tenants = '{}'", reason.replace('\'', "''"))
+            }
+        }
+    }
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Database {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+    pub(crate) journal: Journal,
+}
+
+impl Database {
+    pub fn new(connections: Connections) -> Self {
+        Self { write: connections.write, read: connections.read, journal: Journal::default() }
+    }
+
+    pub fn backend(&self) -> DbBackend {
+        self.read.get_database_backend()
+    }
+
+    /// To read through a door.
+    pub fn reads(&self, door: Door) -> Reads<'_> {
+        Reads { connection: &self.read, door }
+    }
+
+    /// A transaction that writes. On SQLite it takes the write lock at once: taking it later, after reading, can fail.
+    pub async fn begin(&self, door: Door) -> Result<WriteTransaction, StoreError> {
+        self.journal.check()?;
+        let options = TransactionOptions {
+            isolation_level: None,
+            access_mode: None,
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        };
+        let transaction = self.write.begin_with_options(options).await?;
+        if self.backend() == DbBackend::Postgres {
+            transaction.execute_unprepared(&door.statements()).await?;
+        }
+        Ok(WriteTransaction::new(transaction, self.journal.clone()))
+    }
+
+    /// An error unless the wall between tenants stands: the role is there, this user can act as it, and rules bind it.
+    pub async fn check_wall(&self) -> Result<(), StoreError> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        let one = |sql: &str| Statement::from_string(DbBackend::Postgres, sql);
+        let user = self.read.query_one_raw(one("SELECT quote_ident(current_user)")).await?;
+        let user: String = user.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+        let above = one("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user");
+        match self.reads(Door::Tenant(NOBODY)).query_one_raw(above).await {
+            Ok(Some(row)) if row.try_get_by_index(0)? => Err(StoreError::TenantRoleAboveRules),
+            Ok(_) => Ok(()),
+            Err(error) if is_refusal(&error) => Err(StoreError::NoTenantRole { user }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.journal.check()?;
+        Ok(self.read.ping().await?)
+    }
+
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.read.close().await?;
+        self.journal.close().await?;
+        Ok(self.write.close().await?)
+    }
+}
+
+/// `SET ROLE` to a role that is not there, or that the user was not granted (SQLSTATE 22023 and 42501).
+fn is_refusal(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| ["22023", "42501"].contains(&code.as_ref()))
+}
+
+/// Reads through a door, each statement in a transaction of its own: none is held while an answer is decoded or sent, so a
+/// request never needs two connections at once.
+pub(crate) struct Reads<'a> {
+    connection: &'a DatabaseConnection,
+    door: Door,
+}
+
+impl Reads<'_> {
+    /// On Postgres, a transaction that has gone through the door. It ends as it is dropped, when nobody waits any more.
+    async fn enter(&self) -> Result<Option<DatabaseTransaction>, DbErr> {
+        if self.connection.get_database_backend() != DbBackend::Postgres {
+            return Ok(None);
+        }
+        let transaction = self.connection.begin().await?;
+        let read_only = format!("SET TRANSACTION READ ONLY; {}", self.door.statements());
+        transaction.execute_unprepared(&read_only).await?;
+        Ok(Some(transaction))
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Reads<'_> {
+    fn get_database_backend(&self) -> DbBackend {
+        self.connection.get_database_backend()
+    }
+
+    async fn execute_raw(&self, _: Statement) -> Result<ExecResult, DbErr> {
+        Err(write_refused())
+    }
+
+    async fn execute_unprepared(&self, _: &str) -> Result<ExecResult, DbErr> {
+        Err(write_refused())
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        match self.enter().await? {
+            Some(transaction) => transaction.query_one_raw(statement).await,
+            None => self.connection.query_one_raw(statement).await,
+        }
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        match self.enter().await? {
+            Some(transaction) => transaction.query_all_raw(statement).await,
+            None => self.connection.query_all_raw(statement).await,
+        }
+    }
+}
+
+fn write_refused() -> DbErr {
+    DbErr::Custom("changes need a transaction".to_owned())
+}
+
+#[cfg(test)]
+mod tests;
