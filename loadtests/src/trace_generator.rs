@@ -83,10 +83,10 @@ impl TraceGenerator {
         }
     }
 
-    /// The same for another project.
+    /// The same for another project, with ids of its own: a trace belongs to one project.
     #[must_use]
     pub fn for_project(&self, project: &str) -> Self {
-        Self::new(self.seed, project, self.first_start)
+        Self::new(!self.seed, project, self.first_start)
     }
 
     /// So many requests whose spans are all of one trace, below the root of the first.
