@@ -1,7 +1,9 @@
 //! The one way to change rows: a transaction whose commit is on the disk before anybody hears of it.
 
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value,
+};
 
 use crate::error::StoreError;
 use crate::journal::{Durable, Journal};
@@ -37,6 +39,12 @@ impl WriteTransaction {
     /// Returns when readers see the changes; a crash may take them back. For what is then done again.
     pub async fn commit_loosely(self) -> Result<(), StoreError> {
         self.commit_early().await.map(drop)
+    }
+
+    /// One statement with values for `$1` and on; answers the rows that it changed.
+    pub async fn run(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
+        let statement = Statement::from_sql_and_values(self.get_database_backend(), sql, values);
+        Ok(self.execute_raw(statement).await?.rows_affected())
     }
 
     pub async fn rollback(self) -> Result<(), StoreError> {

@@ -3,10 +3,7 @@
 use bennu_access::SystemScope;
 use bennu_domain::ids::{ProjectId, TenantId, UserId};
 use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QuerySelect as _,
-    Statement,
-};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use super::Directory;
 use crate::entities::{membership, project, tenant};
@@ -59,13 +56,7 @@ impl Directory<'_> {
         let transaction = self.begin().await?;
         self.store.erase_audit_log(&transaction, id).await?;
         for table in TABLES {
-            let sql = match transaction.get_database_backend() {
-                DbBackend::Postgres => format!("DELETE FROM {table} WHERE tenant_id = $1"),
-                _ => format!("DELETE FROM {table} WHERE tenant_id = ?"),
-            };
-            let statement =
-                Statement::from_sql_and_values(transaction.get_database_backend(), sql, [id.0.into()]);
-            transaction.execute_raw(statement).await?;
+            transaction.run(&format!("DELETE FROM {table} WHERE tenant_id = $1"), [id.0.into()]).await?;
         }
         transaction.commit().await?;
         self.store.forget_deleted_pages().await

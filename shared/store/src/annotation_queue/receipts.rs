@@ -6,7 +6,7 @@ use bennu_domain::annotation::TargetKind;
 use bennu_domain::annotation_job::ITEMS_A_JOB;
 use bennu_domain::ids::AnnotationId;
 use bennu_domain::time::Timestamp;
-use sea_orm::{ConnectionTrait, QueryResult, Value};
+use sea_orm::{QueryResult, Value};
 use serde_json::Value as Json;
 
 use super::QueuedWrite;
@@ -143,14 +143,10 @@ impl Store {
     /// Drops the receipts of requests before this time, of all tenants; answers how many parts.
     pub async fn forget_receipts(&self, before: Timestamp) -> Result<u64, StoreError> {
         let transaction = self.begin_across_tenants("forgetting old receipts").await?;
-        let statement = sea_orm::Statement::from_sql_and_values(
-            transaction.get_database_backend(),
-            "DELETE FROM annotation_receipts WHERE received_at < $1",
-            [before.0.into()],
-        );
-        let deleted = transaction.execute_raw(statement).await?;
+        let sql = "DELETE FROM annotation_receipts WHERE received_at < $1";
+        let deleted = transaction.run(sql, [before.0.into()]).await?;
         transaction.commit().await?;
-        Ok(deleted.rows_affected())
+        Ok(deleted)
     }
 }
 

@@ -90,9 +90,9 @@ impl ScopedStore<'_> {
         ];
         let insert = "INSERT INTO audit_log (tenant_id, sequence, created_at, actor_kind, actor, address, action, target, \
                       details, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-        self.execute(transaction, insert, values.into()).await?;
+        transaction.run(insert, values).await?;
         let advance = "UPDATE audit_heads SET sequence = $2, hash = $3 WHERE tenant_id = $1";
-        self.execute(transaction, advance, vec![tenant, sequence.into(), hash]).await?;
+        transaction.run(advance, [tenant, sequence.into(), hash]).await?;
         Ok(())
     }
 
@@ -117,22 +117,11 @@ impl ScopedStore<'_> {
         if found.is_none() {
             let first = "INSERT INTO audit_heads (tenant_id, sequence, hash) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING";
             let start = Value::Bytes(Some(AuditHash::START.0.to_vec()));
-            self.execute(transaction, first, vec![self.tenant.into(), start]).await?;
+            transaction.run(first, [self.tenant.into(), start]).await?;
             found = transaction.query_one_raw(select()).await?;
         }
         let row = found.ok_or(StoreError::LostRace)?;
         Ok((row.try_get_by_index(0)?, read_hash(&row.try_get_by_index::<Vec<u8>>(1)?)))
-    }
-
-    async fn execute(
-        self,
-        transaction: &WriteTransaction,
-        sql: &str,
-        values: Vec<Value>,
-    ) -> Result<(), StoreError> {
-        let statement = Statement::from_sql_and_values(self.store.backend(), sql, values);
-        transaction.execute_raw(statement).await?;
-        Ok(())
     }
 }
 
@@ -149,8 +138,7 @@ impl Store {
             "DELETE FROM audit_heads WHERE tenant_id = $1",
             "DELETE FROM audit_erasures WHERE tenant_id = $1",
         ] {
-            let statement = Statement::from_sql_and_values(self.backend(), sql, [tenant.0.into()]);
-            transaction.execute_raw(statement).await?;
+            transaction.run(sql, [tenant.0.into()]).await?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use bennu_access::{SystemScope, TenantScope};
 use bennu_domain::ids::{TenantId, TraceRowId};
 use bennu_domain::time::Timestamp;
-use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryResult, QuerySelect as _, Statement, Value};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryResult, QuerySelect as _, Statement};
 
 use super::plan::BlockInShort;
 use crate::entities::trace;
@@ -48,7 +48,7 @@ impl ScopedStore<'_> {
         let transaction = self.begin().await?;
         let sql = "UPDATE compactions SET written_at = $3 WHERE tenant_id = $1 AND trace_row_id = $2";
         let values = [self.tenant.into(), trace.0.into(), self.store.now().into()];
-        self.execute(&transaction, sql, values).await?;
+        transaction.run(sql, values).await?;
         transaction.commit().await
     }
 
@@ -74,7 +74,8 @@ impl ScopedStore<'_> {
         trace: i64,
     ) -> Result<(), StoreError> {
         let sql = "DELETE FROM compactions WHERE tenant_id = $1 AND trace_row_id = $2";
-        self.execute(transaction, sql, [self.tenant.into(), trace.into()]).await
+        transaction.run(sql, [self.tenant.into(), trace.into()]).await?;
+        Ok(())
     }
 
     /// As writers do, who wait here. `false` if there is no such trace.
@@ -85,16 +86,5 @@ impl ScopedStore<'_> {
     ) -> Result<bool, StoreError> {
         let found = trace::Entity::find_by_id((self.tenant, trace)).lock_exclusive().one(transaction).await?;
         Ok(found.is_some())
-    }
-
-    async fn execute<const N: usize>(
-        self,
-        transaction: &WriteTransaction,
-        sql: &str,
-        values: [Value; N],
-    ) -> Result<(), StoreError> {
-        let backend = transaction.get_database_backend();
-        transaction.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-        Ok(())
     }
 }

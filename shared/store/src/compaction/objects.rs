@@ -25,9 +25,7 @@ impl Store {
         let new = format!("{:032x}", fastrand::u128(..));
         let insert =
             "INSERT INTO deployment (id) SELECT CAST($1 AS TEXT) WHERE NOT EXISTS (SELECT 1 FROM deployment)";
-        transaction
-            .execute_raw(Statement::from_sql_and_values(backend, insert, [new.as_str().into()]))
-            .await?;
+        transaction.run(insert, [new.as_str().into()]).await?;
         let row =
             transaction.query_one_raw(Statement::from_string(backend, "SELECT id FROM deployment")).await?;
         let id = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(new);
