@@ -8,7 +8,7 @@ use bennu_store::{AuditVerdict, Store};
 /// Prints a line for the audit log of each tenant, or of the one with this slug; an error if one is broken.
 pub async fn verify(process: Process, tenant: Option<String>) -> anyhow::Result<()> {
     let config = &process.config;
-    let store = open_store(config, open_archive(config)?).await?;
+    let store = open_store(config, open_archive(config).await?).await?;
     let broken = verify_logs(&store, tenant.as_deref()).await?;
     store.close().await?;
     ensure!(broken == 0, "{broken} audit logs are broken");
