@@ -48,7 +48,7 @@ impl Bench {
         // Files carry the time of the machine, so the clock begins there.
         let clock = ManualClock::at(SystemClock.now());
         let (file, objects) = (databases::sqlite(), tempfile::tempdir().unwrap());
-        let options = ConnectOptions { location: DatabaseLocation::SqliteFile(file.path()), connections: 4 };
+        let options = ConnectOptions::new(DatabaseLocation::SqliteFile(file.path()), 4);
         let archive = Archive::in_directory(objects.path()).unwrap();
         let blocks = BlockPolicy { large_bytes };
         let store = Store::open(&options, archive.clone(), blocks, Arc::new(clock.clone())).await.unwrap();

@@ -19,7 +19,7 @@ const OWN: i64 = 1;
 const FOREIGN: i64 = 2;
 
 fn options(url: &str) -> ConnectOptions {
-    ConnectOptions { location: DatabaseLocation::Postgres(url.to_owned()), connections: 4 }
+    ConnectOptions::new(DatabaseLocation::Postgres(url.to_owned()), 4)
 }
 
 async fn open(url: &str, files: &TempDir) -> Result<Store, StoreError> {
