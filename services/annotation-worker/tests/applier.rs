@@ -271,6 +271,7 @@ async fn a_batch_whose_worker_died_after_it_is_not_applied_again() {
         name: None,
         identifier: None,
         annotator: None,
+        user: None,
         start: None,
         end: None,
     };

@@ -104,7 +104,13 @@ async fn delete(
     }
     let project = find_project(caller.store(), project).await?.id;
     let DeleteParameters { name, identifier, annotator_kind: annotator, .. } = asked;
-    let delete = AnnotationDelete { project, kind, name, identifier, annotator, start, end };
+    // Administrators delete those of everybody, others their own.
+    let user = match caller.user() {
+        _ if caller.administers() => None,
+        None => return Ok(no_content()),
+        own => own,
+    };
+    let delete = AnnotationDelete { project, kind, name, identifier, annotator, user, start, end };
     caller.store().delete_annotations(&delete).await.map_err(store_failed)?;
     Ok(no_content())
 }
