@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use crate::log_in::count_attempt;
 use crate::responses::{field_error, no_content, store_failed, unusable};
 use crate::service::AuthState;
 
@@ -202,7 +201,7 @@ async fn accept(
     body: JsonBody<AcceptInvitationRequestBody>,
 ) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
-    count_attempt(verifying, &request)?;
+    verifying.throttle.count_attempt_with_token(&request).await?;
     let AcceptInvitationRequestBody { token, username, email, password } = body.0;
     let username = Username::parse(&username).map_err(|error| unusable(&["username"], &error, &username))?;
     let logged_in = request.extensions().get::<Principal>().and_then(Principal::session_user);

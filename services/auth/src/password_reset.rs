@@ -9,7 +9,7 @@ use bennu_kit::http::{ApiError, Authorized, DataBody};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::log_in::{count_attempt, read_body};
+use crate::log_in::read_body;
 use crate::responses::{field_error, no_content, store_failed};
 use crate::service::AuthState;
 use crate::users::find_member;
@@ -62,7 +62,7 @@ async fn send_reset_mail(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
-    count_attempt(verifying, &request)?;
+    verifying.throttle.count_attempt(&request).await?;
     if !verifying.settings.passwords.accepted {
         return Err(ApiError::Forbidden("Logging in with a password is switched off.".to_owned()));
     }
@@ -90,7 +90,7 @@ async fn reset_password(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
-    count_attempt(verifying, &request)?;
+    verifying.throttle.count_attempt_with_token(&request).await?;
     let ResetBody { token, password } = read_body(&body);
     let Some(password) = password.filter(|password| !password.is_empty()) else {
         return Err(ApiError::Unprocessable("Password required".to_owned()));
@@ -110,7 +110,7 @@ async fn reset_password(
     state.directory().set_password(account.id, &hash).await.map_err(store_failed)?;
     state.revoke_everywhere(CredentialName::User(account.id)).await;
     if let Ok(email) = Email::parse(&account.email) {
-        verifying.throttle.clear(&email);
+        verifying.throttle.forget_failures(&email).await;
     }
     Ok(no_content())
 }

@@ -115,7 +115,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("BENNU_PASSWORD_PASSES", &[], "2", "Passes over that memory"),
     Setting::new("BENNU_PASSWORD_HASHES_AT_ONCE", &[], "1", "Passwords checked at once; other log-ins wait, so that many of them leave the processors to everything else"),
     Setting::new("BENNU_AUTH_URL", &[], "", "gRPC port of the auth service, such as http://auth:4317, for services that ask it about credentials; verified within the process when not set"),
-    Setting::new("BENNU_QUOTA_URL", &[], "", "Redis in which the spans and bytes of tenants and keys are counted for all processes; each counts its own when not set").shown(Shown::Url),
+    Setting::new("BENNU_QUOTA_URL", &[], "", "Redis in which the spans and bytes of tenants and keys, and attempts to log in, are counted for all processes; each counts its own when not set").shown(Shown::Url),
     Setting::new("BENNU_LIMITS_CHECK_SECONDS", &[], "60", "How often stored bytes and retention of tenants are looked at"),
     Setting::new("BENNU_DATABASE_CONNECTIONS", &[], "8", "Connections for reading; on Postgres those for writing are among them"),
     Setting::new("BENNU_DATABASE_ACQUIRE_SECONDS", &[], "10", "How long work waits for a connection; a request is then answered with 503"),
