@@ -183,6 +183,24 @@ fn split_postgres_variables_make_a_url() {
 }
 
 #[test]
+fn origins_are_taken_as_browsers_write_them() {
+    let given = "https://App.example.com/, http://localhost:3000,,";
+    for name in ["BENNU_ALLOWED_ORIGINS", "PHOENIX_ALLOWED_ORIGINS"] {
+        let origins = config(&[(name, given)]).unwrap().auth.allowed_origins;
+        assert_eq!(origins, ["https://app.example.com", "http://localhost:3000"]);
+    }
+    assert_eq!(config(&[]).unwrap().auth.allowed_origins, [""; 0]);
+    // Browsers refuse a wildcard beside cookies.
+    for wrong in ["*", "https://*", "app.example.com", "https://", "https://a/b", "ftp://a", "https://u@a"] {
+        let error = refusal("BENNU_ALLOWED_ORIGINS", wrong);
+        assert!(
+            error.starts_with(&format!("BENNU_ALLOWED_ORIGINS={wrong}: expected origins such as")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn an_error_is_one_line_with_the_name_the_value_and_what_is_expected() {
     assert_eq!(
         refusal("PHOENIX_PORT", "http"),

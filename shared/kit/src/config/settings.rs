@@ -105,6 +105,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("BENNU_USE_SECURE_COOKIES", &["PHOENIX_USE_SECURE_COOKIES"], "false", "Whether browsers send the cookies of a log-in over HTTPS only"),
     Setting::new("BENNU_COOKIES_PATH", &["PHOENIX_COOKIES_PATH"], "/", "Path to which browsers send them"),
     Setting::new("BENNU_CSRF_TRUSTED_ORIGINS", &["PHOENIX_CSRF_TRUSTED_ORIGINS"], "", "Origins whose pages may send requests, with commas between them; all when not set"),
+    Setting::new("BENNU_ALLOWED_ORIGINS", &["PHOENIX_ALLOWED_ORIGINS"], "", "Origins whose pages may call the API from a browser, with the cookies of a log-in: https://app.example.com, with commas between them; none when not set"),
     Setting::new("BENNU_TRUSTED_PROXIES", &[], "0", "Proxies before the server, each of which appends the address of its client to X-Forwarded-For"),
     Setting::new("BENNU_DISABLE_RATE_LIMIT", &["PHOENIX_DISABLE_RATE_LIMIT"], "false", "Lets an address try to log in as often as it wants"),
     Setting::new("BENNU_DISABLE_BRUTE_FORCE_LOGIN_PROTECTION", &["PHOENIX_DISABLE_BRUTE_FORCE_LOGIN_PROTECTION"], "false", "Never locks an account after failed log-ins"),
