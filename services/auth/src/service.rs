@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 use crate::bootstrap::bootstrap;
 use crate::housekeeping::keep_house;
 use crate::key_use::KeyUse;
+use crate::mail::{MailRoute, Outbox, Postman};
+use crate::site::Site;
 use crate::throttle::Throttle;
 use crate::usage::{Counted, counted};
 use crate::verify::StoreCredentials;
@@ -42,6 +44,9 @@ pub(crate) struct Verifying {
     pub passwords: PasswordHasher,
     pub throttle: Throttle,
     pub root_path: RootPath,
+    pub site: Site,
+    /// None where no mail is sent.
+    pub outbox: Option<Outbox>,
     pub cache: CachedCredentials,
 }
 
@@ -87,8 +92,25 @@ impl Auth {
             key_use.keep_storing(store.clone(), shutdown.clone()),
             keep_revoking(cache.clone(), &events, shutdown.clone()).await,
         ];
-        let root_path = config.root_path.clone();
-        let verifying = Verifying { settings, keys, passwords, throttle, root_path, cache: cache.clone() };
+        let (root_path, site) = (config.root_path.clone(), Site::new(config, &settings));
+        let outbox = match &settings.smtp {
+            None => None,
+            Some(smtp) => {
+                let postman = Postman {
+                    store: store.clone(),
+                    keys: keys.clone(),
+                    clock: Arc::clone(&clock),
+                    reset_life: settings.reset_token_life,
+                    route: MailRoute::new(smtp)?,
+                };
+                let (outbox, working) = Outbox::open(postman, shutdown.clone());
+                background.push(working);
+                Some(outbox)
+            }
+        };
+        let cached = cache.clone();
+        let verifying =
+            Verifying { settings, keys, passwords, throttle, root_path, site, outbox, cache: cached };
         let state = AuthState {
             store: store.clone(),
             events,

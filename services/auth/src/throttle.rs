@@ -12,6 +12,8 @@ use crate::address::client_address;
 
 /// Twelve attempts at once, and then one every five seconds.
 const ADDRESS: AddressLimit = AddressLimit { attempts: 12, every: Duration::from_secs(5) };
+/// Links for a new password that go to one address, whoever asks.
+const MAILS: AddressLimit = AddressLimit { attempts: 3, every: Duration::from_mins(5) };
 /// How long an account stays locked, and how long failures are remembered.
 const LOCKED_FOR: Duration = Duration::from_mins(5);
 
@@ -56,6 +58,18 @@ impl Throttle {
             tracing::warn!(%error, "it passes uncounted");
             Ok(())
         })
+    }
+
+    /// Whether a mail may go to an address that anybody can name. Nobody is told if it may not: that would tell of mails that
+    /// others asked for.
+    pub async fn may_mail(&self, email: &Email) -> bool {
+        match self.counts.attempt(&format!("mail to {email}"), MAILS).await {
+            Ok(wait) => wait.is_none(),
+            Err(error) => {
+                tracing::error!(%error, "a mail is not sent");
+                false
+            }
+        }
     }
 
     async fn take_attempt(&self, request: &HttpRequest) -> Result<Result<(), ApiError>, LogInCountsAway> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bennu_access::{DeploymentSecret, PasswordCost, PasswordPolicy};
 use bennu_domain::account::{Email, Username};
 
+use super::mail::{self, SmtpSettings};
 use super::number;
 use super::variables::{ConfigError, Variables};
 use crate::http::host_of;
@@ -51,6 +52,10 @@ pub struct Credentials {
     pub passwords: PasswordSettings,
     /// Log-in attempts an address may make.
     pub rate_limit: bool,
+    /// Where browsers find the server, for links in mails.
+    pub root_url: Option<String>,
+    /// None: no mail is sent.
+    pub smtp: Option<SmtpSettings>,
     /// Failures of an account until it is locked for a while; none: it never is.
     pub login_attempts: Option<u32>,
 }
@@ -109,6 +114,8 @@ fn credentials(vars: &Variables) -> Result<Credentials, ConfigError> {
         },
         passwords: passwords(vars)?,
         rate_limit: !vars.read("BENNU_DISABLE_RATE_LIMIT", flag)?,
+        root_url: mail::root_url(vars)?,
+        smtp: mail::read(vars)?,
         login_attempts: login_attempts(vars)?,
     };
     if credentials.admin_secret.as_ref() == Some(&credentials.secret) {
@@ -143,7 +150,7 @@ fn login_attempts(vars: &Variables) -> Result<Option<u32>, ConfigError> {
     Ok((!disabled).then_some(most))
 }
 
-fn flag(value: &str) -> Result<bool, String> {
+pub(super) fn flag(value: &str) -> Result<bool, String> {
     match value.to_ascii_lowercase().as_str() {
         "true" | "1" | "t" | "y" | "yes" => Ok(true),
         "false" | "0" | "f" | "n" | "no" => Ok(false),
@@ -151,7 +158,7 @@ fn flag(value: &str) -> Result<bool, String> {
     }
 }
 
-fn optional<T>(
+pub(super) fn optional<T>(
     value: &str,
     parse: impl FnOnce(&str) -> Result<T, String>,
 ) -> Result<Option<T>, String> {
@@ -204,7 +211,7 @@ fn origin(value: &str) -> Result<String, String> {
 }
 
 /// A URL of the web without parameters, and without a slash at its end.
-fn origin_and_path(value: &str) -> Result<String, String> {
+pub(super) fn origin_and_path(value: &str) -> Result<String, String> {
     let url = value.trim_end_matches('/');
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let fits = |rest: &str| {
