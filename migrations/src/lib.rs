@@ -12,9 +12,11 @@ mod m0011_row_security;
 mod m0012_compaction;
 mod m0013_audit_log;
 mod m0014_limits;
+mod m0015_erased_tenants;
 mod row_security;
 mod statistics;
 
+pub use m0015_erased_tenants::{TENANT_ERASED, TENANT_LOCK};
 use sea_orm_migration::MigrationTrait;
 pub use sea_orm_migration::MigratorTrait;
 pub use statistics::assume_statistics;
@@ -36,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_compaction::Migration),
             Box::new(m0013_audit_log::Migration),
             Box::new(m0014_limits::Migration),
+            Box::new(m0015_erased_tenants::Migration),
         ]
     }
 }

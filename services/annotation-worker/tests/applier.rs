@@ -1,8 +1,8 @@
 //! The worker: what it does with jobs, whatever happens in between.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy knows only functions marked as tests, not their helpers
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::Arbiter;
@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bennu_access::{SystemScope, TenantScope};
 use bennu_annotation_worker::{AnnotationApplier, ApplyPolicy};
 use bennu_archive::Archive;
+use bennu_domain::account::TenantSlug;
 use bennu_domain::annotation::{Annotation, AnnotationSource, AnnotatorKind, Target, TargetKind, Verdict};
 use bennu_domain::annotation_job::AnnotationJob;
 use bennu_domain::cost::PriceBook;
@@ -20,8 +21,8 @@ use bennu_kit::actor::Guardian;
 use bennu_kit::lifecycle::{Readiness, Shutdown};
 use bennu_queue::{AnnotationJobs, ClaimedJob, EmbeddedAnnotationJobs, JobEnd, JobLimits, JobsError, replay};
 use bennu_store::{
-    AnnotationList, BlockPolicy, ConnectOptions, DatabaseLocation, FailureSelection, ItemOutcome,
-    PreparedSpan, Store,
+    AnnotationList, BlockPolicy, ConnectOptions, CreateTenant, DatabaseLocation, FailureSelection,
+    ItemOutcome, PreparedSpan, Store,
 };
 use bennu_testkit::clock::ManualClock;
 use bennu_testkit::databases::{self, SqliteFile};
@@ -227,6 +228,66 @@ async fn one_that_the_database_refuses_fails_alone() {
     );
 }
 
+#[actix::test]
+async fn what_is_queued_for_an_erased_tenant_is_dropped() {
+    let mut bench = Bench::new().await;
+    let slug = TenantSlug::parse("one").unwrap();
+    let CreateTenant::Created(tenant) = bench.store.directory("test").create_tenant(&slug, "").await.unwrap()
+    else {
+        panic!("the slug is taken");
+    };
+    bench.scope = SystemScope::for_tenant(tenant.id, "test");
+    bench.queue("r", &[of_span(1), of_span(2)]).await;
+    // As in Redis, where jobs do not go with the rows of their tenant.
+    let claimed = bench.jobs.claim(10).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    bench.store.directory("test").erase_tenant(tenant.id).await.unwrap();
+    let (jobs, settled) = ClaimedBefore::new(&bench.jobs, claimed);
+    let _arbiter = bench.work_on(Arc::new(jobs)).await;
+    eventually("settled job", async || settled.load(Ordering::SeqCst) == 1).await;
+    assert_eq!(bench.outcomes("r").await, []);
+    let failures = bench.store.tenants_with_annotation_failures().await.unwrap();
+    assert_eq!(failures, []);
+}
+
+/// A queue whose first claim is one from before.
+struct ClaimedBefore {
+    inner: EmbeddedAnnotationJobs,
+    claimed: Mutex<Vec<ClaimedJob>>,
+    /// Jobs that are done.
+    done: Arc<AtomicUsize>,
+}
+
+impl ClaimedBefore {
+    fn new(inner: &EmbeddedAnnotationJobs, claimed: Vec<ClaimedJob>) -> (Self, Arc<AtomicUsize>) {
+        let done = Arc::new(AtomicUsize::new(0));
+        let jobs = Self { inner: inner.clone(), claimed: Mutex::new(claimed), done: Arc::clone(&done) };
+        (jobs, done)
+    }
+}
+
+#[async_trait]
+impl AnnotationJobs for ClaimedBefore {
+    async fn enqueue(&self, scope: &TenantScope, jobs: Vec<AnnotationJob>) -> Result<(), JobsError> {
+        self.inner.enqueue(scope, jobs).await
+    }
+    async fn claim(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
+        let claimed = std::mem::take(&mut *self.claimed.lock().unwrap());
+        if claimed.is_empty() { self.inner.claim(most).await } else { Ok(claimed) }
+    }
+    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>) -> Result<(), JobsError> {
+        let done = ended.iter().filter(|(_, end)| matches!(end, JobEnd::Done)).count();
+        self.done.fetch_add(done, Ordering::SeqCst);
+        self.inner.settle(ended).await
+    }
+    async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError> {
+        self.inner.queued_items(scope, receipt).await
+    }
+    async fn depth(&self) -> Result<usize, JobsError> {
+        self.inner.depth().await
+    }
+}
+
 /// A queue on which workers die after they applied a batch and before they say so.
 struct DeadlyQueue {
     inner: EmbeddedAnnotationJobs,
@@ -271,6 +332,7 @@ async fn a_batch_whose_worker_died_after_it_is_not_applied_again() {
         name: None,
         identifier: None,
         annotator: None,
+        user: None,
         start: None,
         end: None,
     };

@@ -6,7 +6,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bennu_access::{Administer, Principal, Role};
-use bennu_domain::account::{Email, Username};
+use bennu_domain::account::{Email, TenantSlug, Username};
 use bennu_domain::global_id::{self, Node as _};
 use bennu_domain::ids::UserId;
 use bennu_kit::http::{ApiError, Authorized, DataBody, JsonBody};
@@ -15,13 +15,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use crate::log_in::count_attempt;
+use crate::mail::{Letter, Order};
 use crate::responses::{field_error, no_content, store_failed, unusable};
 use crate::service::AuthState;
 
 const TYPE_NAME: &str = "Invitation";
 /// How long a link is good; people are away for a week.
 const LIFE: Duration = Duration::from_hours(7 * 24);
+/// The page where people accept.
+const PAGE: &str = "/invitation?token=";
 /// Open ones of a tenant.
 const MOST: u64 = 1_000;
 
@@ -110,7 +112,8 @@ async fn list(
     Ok(web::Json(DataBody { data: open.into_iter().map(InvitationBody::from).collect() }))
 }
 
-/// Makes a link by which one person becomes a member of the tenant, within a week.
+/// Makes a link by which one person becomes a member of the tenant, within a week. One for an address is mailed to it, too, if
+/// this server sends mail.
 #[utoipa::path(
     post, path = "/v1/invitations", operation_id = "createInvitation", tag = "tenants",
     request_body = CreateInvitationRequestBody,
@@ -122,6 +125,7 @@ async fn list(
     )
 )]
 async fn invite(
+    request: HttpRequest,
     caller: Authorized<Administer>,
     state: web::Data<AuthState>,
     body: JsonBody<CreateInvitationRequestBody>,
@@ -146,9 +150,28 @@ async fn invite(
         invited_by: caller.principal().parts().user,
         expires_at: state.after(LIFE),
     };
-    let invitation = store.invite(new).await.map_err(store_failed)?.into();
-    let link = format!("{}/invitation?token={token}", verifying.root_path);
+    let invitation = store.invite(new).await.map_err(store_failed)?;
+    let page = format!("{PAGE}{token}");
+    let link = format!("{}{page}", verifying.root_path);
+    if let Some(outbox) = &verifying.outbox {
+        let link = format!("{}{page}", verifying.site.seen_from(&request));
+        if let Some(letter) = letter(&state, &invitation, &link).await? {
+            // The link is in the answer, too: somebody has it whatever becomes of the mail.
+            let _ = outbox.order(Order::Written(letter));
+        }
+    }
+    let invitation = invitation.into();
     Ok(HttpResponse::Created().json(DataBody { data: CreatedInvitation { invitation, token, link } }))
+}
+
+/// None if the invitation is for nobody in particular.
+async fn letter(state: &AuthState, invitation: &Invitation, link: &str) -> Result<Option<Letter>, ApiError> {
+    let Some(email) = invitation.email.as_deref().and_then(|email| Email::parse(email).ok()) else {
+        return Ok(None);
+    };
+    let tenant = state.directory().tenant(invitation.tenant).await.map_err(store_failed)?;
+    let slug = tenant.and_then(|tenant| TenantSlug::parse(&tenant.slug).ok());
+    Ok(slug.map(|slug| Letter::invitation(email, &slug, link, LIFE)))
 }
 
 /// A secret of 256 random bits needs no key.
@@ -202,7 +225,7 @@ async fn accept(
     body: JsonBody<AcceptInvitationRequestBody>,
 ) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
-    count_attempt(verifying, &request)?;
+    verifying.throttle.count_attempt_with_token(&request).await?;
     let AcceptInvitationRequestBody { token, username, email, password } = body.0;
     let username = Username::parse(&username).map_err(|error| unusable(&["username"], &error, &username))?;
     let logged_in = request.extensions().get::<Principal>().and_then(Principal::session_user);

@@ -10,11 +10,9 @@ use bennu_store::{Account, LogIn, Membership, NewLogIn, Rotation};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::address::client_address;
 use crate::cookies::{REFRESH_COOKIE, expired_cookies, log_in_cookies};
 use crate::responses::store_failed;
 use crate::service::{AuthState, Verifying};
-use crate::throttle::{LOCKED, TOO_MANY_ATTEMPTS};
 
 /// E-mail addresses and passwords are short.
 const LARGEST_BODY: usize = 16 << 10;
@@ -36,15 +34,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
 struct LogInBody {
     email: Option<String>,
     password: Option<String>,
-}
-
-/// Counts an attempt of the caller's address.
-pub fn count_attempt(verifying: &Verifying, request: &HttpRequest) -> Result<(), ApiError> {
-    let address = client_address(request, verifying.trusted_proxies);
-    verifying.throttle.attempt(&address).map_err(|retry_after| ApiError::TooMany {
-        message: TOO_MANY_ATTEMPTS.to_owned(),
-        retry_after: Some(retry_after),
-    })
 }
 
 pub fn read_body<T: for<'a> Deserialize<'a> + Default>(body: &[u8]) -> T {
@@ -70,7 +59,7 @@ async fn log_in(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
-    count_attempt(verifying, &request)?;
+    verifying.throttle.count_attempt(&request).await?;
     if !verifying.settings.passwords.accepted {
         return Err(ApiError::Forbidden("Logging in with a password is switched off.".to_owned()));
     }
@@ -79,20 +68,18 @@ async fn log_in(
     };
     let wrong = || ApiError::Unauthorized(WRONG.to_owned());
     let email = Email::parse(&email).map_err(|_| wrong())?;
-    if verifying.throttle.is_locked(&email) {
-        return Err(ApiError::TooMany { message: LOCKED.to_owned(), retry_after: None });
-    }
+    verifying.throttle.check_account(&email).await?;
     let account = state.directory().account_of(&email).await.map_err(store_failed)?;
     let by_password = account.filter(|account| account.auth_method == AuthMethod::Local);
     let stored = by_password.as_ref().and_then(|account| account.password.clone());
     let right = verifying.passwords.verify(password, stored).await.map_err(ApiError::internal)?;
     let Some(account) = by_password.filter(|_| right) else {
-        verifying.throttle.failed(&email);
+        verifying.throttle.count_failure(&email).await?;
         return Err(wrong());
     };
     let chosen = request.extensions().get::<ChosenTenant>().map(|chosen| chosen.0.clone());
     let membership = first_usable(&state, &account, chosen.as_deref()).await?.ok_or_else(wrong)?;
-    verifying.throttle.clear(&email);
+    verifying.throttle.forget_failures(&email).await;
     let new = NewLogIn {
         id: uuid::Uuid::new_v4().to_string(),
         user: account.id,
@@ -142,7 +129,7 @@ pub fn logged_in(state: &AuthState, verifying: &Verifying, log_in: &LogIn) -> Re
 )]
 async fn refresh(request: HttpRequest, state: web::Data<AuthState>) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
-    count_attempt(verifying, &request)?;
+    verifying.throttle.count_attempt_with_token(&request).await?;
     let claims = refresh_claims(&state, verifying, &request)?;
     renew(&state, verifying, &claims, None).await
 }
@@ -189,7 +176,7 @@ pub async fn renew(
 )]
 async fn log_out(request: HttpRequest, state: web::Data<AuthState>) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
-    count_attempt(verifying, &request)?;
+    verifying.throttle.count_attempt_with_token(&request).await?;
     let by_access = request.extensions().get::<Principal>().and_then(Principal::session_user);
     let user = match by_access {
         Some(user) => Some(user),

@@ -1,5 +1,7 @@
 //! `/auth/password-reset-email`, `/auth/password-reset`, and links that an administrator hands over.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use bennu_access::{Administer, CredentialName, ResetClaims};
 use bennu_domain::account::{AuthMethod, Email};
@@ -9,10 +11,14 @@ use bennu_kit::http::{ApiError, Authorized, DataBody};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::log_in::{count_attempt, read_body};
+use crate::log_in::read_body;
+use crate::mail::Order;
 use crate::responses::{field_error, no_content, store_failed};
 use crate::service::AuthState;
 use crate::users::find_member;
+
+/// A mail server that is slow or away is given this time.
+const FULL_OUTBOX: Duration = Duration::from_secs(30);
 
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(send_reset_mail, reset_password, make_reset_token))]
@@ -47,10 +53,11 @@ struct ResetToken {
     expires_at: String,
 }
 
-/// Mails a link that resets the password. This server sends no mail yet: administrators hand links over instead.
+/// Mails a link that resets the password. The answer tells nothing about whether there is such an account.
 #[utoipa::path(
     post, path = "/auth/password-reset-email", operation_id = "sendPasswordResetEmail", tag = "auth", request_body = ResetMailBody,
     responses(
+        (status = 204, description = "The mail is on its way, if there is somebody to send it to"),
         (status = 422, description = "No address", body = String, content_type = "text/plain"),
         (status = 429, description = "Too many attempts", body = String, content_type = "text/plain"),
         (status = 503, description = "There is no mail server", body = String, content_type = "text/plain"),
@@ -62,16 +69,28 @@ async fn send_reset_mail(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
-    count_attempt(verifying, &request)?;
+    verifying.throttle.count_attempt(&request).await?;
     if !verifying.settings.passwords.accepted {
         return Err(ApiError::Forbidden("Logging in with a password is switched off.".to_owned()));
     }
-    if read_body::<ResetMailBody>(&body).email.is_none_or(|email| email.trim().is_empty()) {
-        return Err(ApiError::Unprocessable("Email required".to_owned()));
+    let email = read_body::<ResetMailBody>(&body).email.filter(|email| !email.trim().is_empty());
+    let email = email.ok_or_else(|| ApiError::Unprocessable("Email required".to_owned()))?;
+    let Some(outbox) = &verifying.outbox else {
+        return Ok(HttpResponse::ServiceUnavailable()
+            .content_type("text/plain; charset=utf-8")
+            .body("SMTP server not configured"));
+    };
+    if let Ok(email) = Email::parse(&email)
+        && verifying.throttle.may_mail(&email).await
+    {
+        // The postman finds out whose it is, lest the time of the answer tell.
+        let order = Order::PasswordReset { email, site: verifying.site.seen_from(&request) };
+        if !outbox.order(order) {
+            let message = "too many mails are waiting".to_owned();
+            return Err(ApiError::Unavailable { message, retry_after: FULL_OUTBOX });
+        }
     }
-    Ok(HttpResponse::ServiceUnavailable()
-        .content_type("text/plain; charset=utf-8")
-        .body("SMTP server not configured"))
+    Ok(no_content())
 }
 
 /// Sets a new password by the token of a link, which is void then, as are all log-ins of the person.
@@ -90,7 +109,7 @@ async fn reset_password(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
-    count_attempt(verifying, &request)?;
+    verifying.throttle.count_attempt_with_token(&request).await?;
     let ResetBody { token, password } = read_body(&body);
     let Some(password) = password.filter(|password| !password.is_empty()) else {
         return Err(ApiError::Unprocessable("Password required".to_owned()));
@@ -110,7 +129,7 @@ async fn reset_password(
     state.directory().set_password(account.id, &hash).await.map_err(store_failed)?;
     state.revoke_everywhere(CredentialName::User(account.id)).await;
     if let Ok(email) = Email::parse(&account.email) {
-        verifying.throttle.clear(&email);
+        verifying.throttle.forget_failures(&email).await;
     }
     Ok(no_content())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
+use bennu_access::CredentialError;
 use bennu_domain::account::Unusable;
 use bennu_kit::http::{ApiError, FieldError};
 use bennu_store::StoreError;
@@ -13,7 +14,10 @@ pub fn no_content() -> HttpResponse {
 }
 
 pub fn store_failed(error: StoreError) -> ApiError {
-    if error.is_transient() {
+    if matches!(error, StoreError::TenantErased) {
+        // The caller was verified a moment before, and will not be again.
+        ApiError::Unauthorized(CredentialError::Invalid.to_string())
+    } else if error.is_transient() {
         ApiError::Unavailable { message: error.to_string(), retry_after: Duration::from_secs(1) }
     } else {
         ApiError::internal(error)

@@ -12,7 +12,7 @@ use bennu_domain::time::{Clock, SystemClock, Timestamp};
 use bennu_kit::config::{AuthMode, Config, Credentials, RootPath};
 use bennu_kit::http::ApiError;
 use bennu_kit::lifecycle::Shutdown;
-use bennu_process::keep_revoking;
+use bennu_process::{keep_revoking, open_log_in_counts};
 use bennu_queue::{Event, Events, What};
 use bennu_store::{Directory, Store};
 use tokio::task::JoinHandle;
@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 use crate::bootstrap::bootstrap;
 use crate::housekeeping::keep_house;
 use crate::key_use::KeyUse;
+use crate::mail::{MailRoute, Outbox, Postman};
+use crate::site::Site;
 use crate::throttle::Throttle;
 use crate::usage::{Counted, counted};
 use crate::verify::StoreCredentials;
@@ -41,8 +43,10 @@ pub(crate) struct Verifying {
     pub keys: SigningKeys,
     pub passwords: PasswordHasher,
     pub throttle: Throttle,
-    pub trusted_proxies: usize,
     pub root_path: RootPath,
+    pub site: Site,
+    /// None where no mail is sent.
+    pub outbox: Option<Outbox>,
     pub cache: CachedCredentials,
 }
 
@@ -82,21 +86,31 @@ impl Auth {
             key_use: key_use.clone(),
         };
         let cache = CachedCredentials::new(Arc::new(verifier));
-        let throttle = Throttle::new(settings.rate_limit, settings.login_attempts, Arc::clone(&clock));
+        let (counts, proxies) = (open_log_in_counts(config).await?, config.auth.trusted_proxies);
+        let throttle = Throttle::new(counts, settings.rate_limit, settings.login_attempts, proxies);
         let mut background = vec![
             key_use.keep_storing(store.clone(), shutdown.clone()),
             keep_revoking(cache.clone(), &events, shutdown.clone()).await,
         ];
-        let (trusted_proxies, root_path) = (config.auth.trusted_proxies, config.root_path.clone());
-        let verifying = Verifying {
-            settings,
-            keys,
-            passwords,
-            throttle,
-            trusted_proxies,
-            root_path,
-            cache: cache.clone(),
+        let (root_path, site) = (config.root_path.clone(), Site::new(config, &settings));
+        let outbox = match &settings.smtp {
+            None => None,
+            Some(smtp) => {
+                let postman = Postman {
+                    store: store.clone(),
+                    keys: keys.clone(),
+                    clock: Arc::clone(&clock),
+                    reset_life: settings.reset_token_life,
+                    route: MailRoute::new(smtp)?,
+                };
+                let (outbox, working) = Outbox::open(postman, shutdown.clone());
+                background.push(working);
+                Some(outbox)
+            }
         };
+        let cached = cache.clone();
+        let verifying =
+            Verifying { settings, keys, passwords, throttle, root_path, site, outbox, cache: cached };
         let state = AuthState {
             store: store.clone(),
             events,

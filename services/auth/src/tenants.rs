@@ -162,7 +162,11 @@ async fn create(
 
 async fn find(state: &AuthState, slug: &str) -> Result<Tenant, ApiError> {
     let found = state.directory().tenant_named(slug).await.map_err(store_failed)?;
-    found.ok_or_else(|| ApiError::NotFound(format!("There is no tenant {slug:?}.")))
+    found.ok_or_else(|| unknown(slug))
+}
+
+fn unknown(slug: &str) -> ApiError {
+    ApiError::NotFound(format!("There is no tenant {slug:?}."))
 }
 
 /// Gets a tenant.
@@ -233,7 +237,10 @@ async fn delete(
     state: web::Data<AuthState>,
     slug: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let tenant = find(&state, &slug).await?;
+    // One that a process left half erased is still there for this.
+    let name = TenantSlug::parse(&slug).map_err(|_| unknown(&slug))?;
+    let tenant = state.directory().tenant_to_erase(&name).await.map_err(store_failed)?;
+    let tenant = tenant.ok_or_else(|| unknown(&slug))?;
     refuse_first(&tenant)?;
     // First of all nothing more may come in, wherever.
     state.directory().suspend_tenant(tenant.id, Some(state.clock.now())).await.map_err(store_failed)?;

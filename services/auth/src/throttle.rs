@@ -1,140 +1,115 @@
 //! How often an address may try to log in, and an account may fail to.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use bennu_domain::account::Email;
-use bennu_domain::time::{Clock, Timestamp};
-use moka::sync::Cache;
+use bennu_kit::http::ApiError;
+use bennu_quota::{AccountLimit, AddressLimit, LogInCounts, LogInCountsAway};
 
-/// Attempts that an address gets back a second, and has at most.
-const ATTEMPTS_A_SECOND: f64 = 0.2;
-const MOST_ATTEMPTS: f64 = 12.0;
+use crate::address::client_address;
+
+/// Twelve attempts at once, and then one every five seconds.
+const ADDRESS: AddressLimit = AddressLimit { attempts: 12, every: Duration::from_secs(5) };
+/// Links for a new password that go to one address, whoever asks.
+const MAILS: AddressLimit = AddressLimit { attempts: 3, every: Duration::from_mins(5) };
 /// How long an account stays locked, and how long failures are remembered.
 const LOCKED_FOR: Duration = Duration::from_mins(5);
-/// Addresses and accounts remembered; beyond it the least used are forgotten.
-const REMEMBERED: u64 = 100_000;
 
-/// Counts attempts. Cheap to clone.
+/// The text of `429` for an address.
+const TOO_MANY_ATTEMPTS: &str = "Too Many Requests";
+/// The text of `429` for an account.
+const LOCKED: &str = "Too many failed login attempts. Please try again later.";
+/// While attempts cannot be counted they are asked for again after this time.
+const AWAY: Duration = Duration::from_secs(1);
+
+/// Refuses attempts. While they cannot be counted nobody may guess passwords, so log-ins wait as well; what carries a token
+/// that this deployment signed is no guess, and goes on.
 #[derive(Clone)]
 pub struct Throttle {
-    addresses: Option<Cache<String, Arc<Mutex<Bucket>>>>,
-    accounts: Option<Lockout>,
-    clock: Arc<dyn Clock>,
-}
-
-#[derive(Clone)]
-struct Lockout {
-    attempts: u32,
-    failures: Cache<String, Arc<Mutex<Failures>>>,
-}
-
-struct Failures {
-    count: u32,
-    last: Timestamp,
-}
-
-struct Bucket {
-    tokens: f64,
-    at: Timestamp,
+    counts: Arc<dyn LogInCounts>,
+    addresses: Option<AddressLimit>,
+    accounts: Option<AccountLimit>,
+    trusted_proxies: usize,
 }
 
 impl Throttle {
-    /// `rate_limit`: whether addresses are counted; `attempts`: failures after which an account is locked.
-    pub fn new(rate_limit: bool, attempts: Option<u32>, clock: Arc<dyn Clock>) -> Self {
-        let addresses = rate_limit.then(|| Cache::new(REMEMBERED));
-        let accounts = attempts.map(|attempts| Lockout { attempts, failures: Cache::new(REMEMBERED) });
-        Self { addresses, accounts, clock }
+    /// `rate_limit`: whether addresses are counted; `failures`: those after which an account is locked.
+    pub fn new(
+        counts: Arc<dyn LogInCounts>,
+        rate_limit: bool,
+        failures: Option<u32>,
+        trusted_proxies: usize,
+    ) -> Self {
+        let addresses = rate_limit.then_some(ADDRESS);
+        let accounts = failures.map(|failures| AccountLimit { failures, locked_for: LOCKED_FOR });
+        Self { counts, addresses, accounts, trusted_proxies }
     }
 
-    /// Whether the address may try once more; counts as an attempt.
-    pub fn attempt(&self, address: &str) -> Result<(), Duration> {
-        let Some(addresses) = &self.addresses else { return Ok(()) };
-        let now = self.clock.now();
-        let full = || Arc::new(Mutex::new(Bucket { tokens: MOST_ATTEMPTS, at: now }));
-        let bucket = addresses.get_with_by_ref(address, full);
-        let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        #[expect(clippy::cast_precision_loss, reason = "a few seconds in microseconds")]
-        let seconds = now.0.saturating_sub(bucket.at.0).max(0) as f64 / 1e6;
-        bucket.tokens = (bucket.tokens + seconds * ATTEMPTS_A_SECOND).min(MOST_ATTEMPTS);
-        bucket.at = now;
-        if bucket.tokens < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - bucket.tokens) / ATTEMPTS_A_SECOND));
+    /// Counts an attempt of the caller's address.
+    pub async fn count_attempt(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        self.take_attempt(request).await.unwrap_or_else(|away| Err(unavailable(&away)))
+    }
+
+    /// Counts one that carries a signed token, or something as hard to guess.
+    pub async fn count_attempt_with_token(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        self.take_attempt(request).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it passes uncounted");
+            Ok(())
+        })
+    }
+
+    /// Whether a mail may go to an address that anybody can name. Nobody is told if it may not: that would tell of mails that
+    /// others asked for.
+    pub async fn may_mail(&self, email: &Email) -> bool {
+        match self.counts.attempt(&format!("mail to {email}"), MAILS).await {
+            Ok(wait) => wait.is_none(),
+            Err(error) => {
+                tracing::error!(%error, "a mail is not sent");
+                false
+            }
         }
-        bucket.tokens -= 1.0;
-        Ok(())
     }
 
-    /// Whether nobody may log in to the account at the moment, known or not.
-    pub fn is_locked(&self, email: &Email) -> bool {
-        let Some(Lockout { attempts, failures }) = &self.accounts else { return false };
-        let Some(failed) = failures.get(email.as_str()) else { return false };
-        let failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.count >= *attempts && self.clock.now() < failed.last.after(LOCKED_FOR)
+    async fn take_attempt(&self, request: &HttpRequest) -> Result<Result<(), ApiError>, LogInCountsAway> {
+        let Some(limit) = self.addresses else { return Ok(Ok(())) };
+        let address = client_address(request, self.trusted_proxies);
+        let wait = self.counts.attempt(&address, limit).await?;
+        let refused = |retry_after| ApiError::TooMany {
+            message: TOO_MANY_ATTEMPTS.to_owned(),
+            retry_after: Some(retry_after),
+        };
+        Ok(wait.map_or(Ok(()), |wait| Err(refused(wait))))
     }
 
-    pub fn failed(&self, email: &Email) {
-        let Some(Lockout { failures, .. }) = &self.accounts else { return };
-        let now = self.clock.now();
-        let failed = failures
-            .get_with_by_ref(email.as_str(), || Arc::new(Mutex::new(Failures { count: 0, last: now })));
-        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-        let forgotten = now >= failed.last.after(LOCKED_FOR);
-        failed.count = if forgotten { 1 } else { failed.count.saturating_add(1) };
-        failed.last = now;
+    /// An error while nobody may log in to the account, known or not.
+    pub async fn check_account(&self, email: &Email) -> Result<(), ApiError> {
+        let Some(limit) = self.accounts else { return Ok(()) };
+        match self.counts.is_locked(email.as_str(), limit).await {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(ApiError::TooMany { message: LOCKED.to_owned(), retry_after: None }),
+            Err(away) => Err(unavailable(&away)),
+        }
     }
 
-    /// After a log-in or a new password.
-    pub fn clear(&self, email: &Email) {
-        if let Some(Lockout { failures, .. }) = &self.accounts {
-            failures.invalidate(email.as_str());
+    /// A failure that is not counted must not tell whether the password was right.
+    pub async fn count_failure(&self, email: &Email) -> Result<(), ApiError> {
+        let Some(limit) = self.accounts else { return Ok(()) };
+        self.counts.failed(email.as_str(), limit).await.map_err(|away| unavailable(&away))
+    }
+
+    /// After a log-in or with a new password. Failures that stay because of an error are forgotten by themselves.
+    pub async fn forget_failures(&self, email: &Email) {
+        if self.accounts.is_some()
+            && let Err(error) = self.counts.clear(email.as_str()).await
+        {
+            tracing::warn!(%error, "failures of an account are not forgotten");
         }
     }
 }
 
-/// The text of `429` for an address.
-pub const TOO_MANY_ATTEMPTS: &str = "Too Many Requests";
-/// The text of `429` for an account.
-pub const LOCKED: &str = "Too many failed login attempts. Please try again later.";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bennu_testkit::clock::ManualClock;
-
-    #[test]
-    fn an_address_has_twelve_attempts_and_gets_one_back_every_five_seconds() {
-        let clock = ManualClock::at(Timestamp(0));
-        let throttle = Throttle::new(true, None, Arc::new(clock.clone()));
-        for _ in 0..12 {
-            assert_eq!(throttle.attempt("one"), Ok(()));
-        }
-        assert_eq!(throttle.attempt("one"), Err(Duration::from_secs(5)));
-        assert_eq!(throttle.attempt("another"), Ok(()));
-        clock.advance(Duration::from_secs(5));
-        assert_eq!(throttle.attempt("one"), Ok(()));
-        assert!(throttle.attempt("one").is_err());
-    }
-
-    #[test]
-    fn an_account_is_locked_after_its_failures() {
-        let clock = ManualClock::at(Timestamp(0));
-        let throttle = Throttle::new(false, Some(2), Arc::new(clock.clone()));
-        let email = Email::parse("a@b").unwrap();
-        throttle.failed(&email);
-        assert!(!throttle.is_locked(&email));
-        throttle.failed(&email);
-        assert!(throttle.is_locked(&email));
-        clock.advance(LOCKED_FOR);
-        assert!(!throttle.is_locked(&email));
-        throttle.failed(&email);
-        assert!(!throttle.is_locked(&email));
-        throttle.failed(&email);
-        assert!(throttle.is_locked(&email));
-        throttle.clear(&email);
-        assert!(!throttle.is_locked(&email));
-        let open = Throttle::new(false, None, Arc::new(ManualClock::at(Timestamp(0))));
-        open.failed(&email);
-        assert!(!open.is_locked(&email) && open.attempt("one").is_ok());
-    }
+fn unavailable(away: &LogInCountsAway) -> ApiError {
+    tracing::error!(error = %away, "nobody can log in for now");
+    ApiError::Unavailable { message: "logging in is not possible for now".to_owned(), retry_after: AWAY }
 }

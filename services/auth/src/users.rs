@@ -1,6 +1,6 @@
 //! `/v1/user` and `/v1/users`: who is calling, and the members of the tenant.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bennu_access::{Administer, Credential, CredentialName, PasswordHash, Read, Role, TenantScope};
 use bennu_domain::account::{AuthMethod, Email, Username};
 use bennu_domain::global_id::Node as _;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::bootstrap::random_password;
+use crate::mail::Order;
 use crate::responses::{field_error, no_content, store_failed, unusable};
 use crate::service::AuthState;
 
@@ -69,9 +70,8 @@ impl From<Member> for UserBody {
 #[derive(Deserialize, ToSchema)]
 struct CreateUserRequestBody {
     user: NewUser,
-    /// Accepted for compatibility; no mail is sent.
+    /// Whether a link that sets the password is mailed, if this server sends mail; true if not given.
     #[serde(default)]
-    #[expect(dead_code, reason = "part of the body")]
     send_welcome_email: Option<bool>,
 }
 
@@ -154,11 +154,13 @@ async fn list_users(
     )
 )]
 async fn create_user(
+    request: HttpRequest,
     caller: Authorized<Administer>,
     state: web::Data<AuthState>,
     body: JsonBody<CreateUserRequestBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let new = new_member(&state, body.0.user).await?;
+    let CreateUserRequestBody { user, send_welcome_email } = body.0;
+    let new = new_member(&state, user).await?;
     let added = state
         .store
         .scoped(&caller.scope())
@@ -168,10 +170,21 @@ async fn create_user(
         .map_err(store_failed)?;
     match added {
         AddMember::Added(member) => {
+            if send_welcome_email.unwrap_or(true) {
+                welcome(&state, &request, member.user);
+            }
             Ok(HttpResponse::Created().json(DataBody { data: UserBody::from(member) }))
         }
         AddMember::EmailTaken => Err(ApiError::Conflict("Email already exists".to_owned())),
         AddMember::UsernameTaken => Err(ApiError::Conflict("Username already exists".to_owned())),
+    }
+}
+
+/// Who gets no mail asks for a link, or is given one.
+fn welcome(state: &AuthState, request: &HttpRequest, user: UserId) {
+    let Some(verifying) = state.verifying.as_deref() else { return };
+    if let Some(outbox) = &verifying.outbox {
+        let _ = outbox.order(Order::Welcome { user, site: verifying.site.seen_from(request) });
     }
 }
 

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
-use bennu_access::{Actor, Read, Rule, TenantScope};
+use bennu_access::{Actor, Permission, Read, Rule, TenantScope};
+use bennu_domain::ids::UserId;
 use bennu_kit::http::{ApiError, Authorized};
 use bennu_store::{ScopedStore, Store};
 
@@ -13,6 +14,8 @@ use bennu_store::{ScopedStore, Store};
 pub struct Caller<R = Read> {
     scope: TenantScope,
     actor: Actor,
+    user: Option<UserId>,
+    administers: bool,
     store: web::Data<Store>,
     rule: PhantomData<R>,
 }
@@ -21,6 +24,16 @@ impl<R> Caller<R> {
     /// The data that the caller may see; changes go on record in the caller's name.
     pub fn store(&self) -> ScopedStore<'_> {
         self.store.scoped(&self.scope).by(&self.actor)
+    }
+
+    /// The account whose name stands on what the caller adds; nobody has one where authentication is off.
+    pub fn user(&self) -> Option<UserId> {
+        self.user
+    }
+
+    /// Whether the caller may do what administrators do.
+    pub fn administers(&self) -> bool {
+        self.administers
     }
 
     /// For what carries the caller's tenant elsewhere.
@@ -38,8 +51,10 @@ impl<R: Rule> FromRequest for Caller<R> {
         let missing = || ApiError::internal("the application data holds no store");
         let store = request.app_data::<web::Data<Store>>().cloned().ok_or_else(missing);
         ready(authorized.and_then(|caller| {
-            let (scope, actor) = (caller.scope(), caller.actor());
-            Ok(Self { scope, actor, store: store?, rule: PhantomData })
+            let (scope, actor, principal) = (caller.scope(), caller.actor(), caller.principal());
+            let (user, administers) =
+                (principal.parts().user, principal.allow(Permission::Administer).is_ok());
+            Ok(Self { scope, actor, user, administers, store: store?, rule: PhantomData })
         }))
     }
 }

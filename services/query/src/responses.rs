@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
+use bennu_access::CredentialError;
 use bennu_domain::cost::{Cost, CostDetail};
 use bennu_kit::http::ApiError;
 pub use bennu_kit::http::{DataBody, PageBody};
@@ -61,6 +62,9 @@ pub fn no_content() -> HttpResponse {
 pub fn store_failed(error: StoreError) -> ApiError {
     if let StoreError::Condition(too_costly) = error {
         ApiError::Unprocessable(too_costly.to_string())
+    } else if matches!(error, StoreError::TenantErased) {
+        // The caller was verified a moment before, and will not be again.
+        ApiError::Unauthorized(CredentialError::Invalid.to_string())
     } else if error.is_transient() {
         ApiError::Unavailable { message: error.to_string(), retry_after: RETRY_AFTER }
     } else {

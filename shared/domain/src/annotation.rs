@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::facets::storable_text;
+use crate::ids::UserId;
 use crate::kind::codes;
 
 codes!(
@@ -104,9 +105,9 @@ pub struct Annotation {
     pub identifier: String,
     pub annotator: AnnotatorKind,
     pub source: AnnotationSource,
-    /// Row id of the user who annotated.
+    /// The account in whose name it came; nobody's where authentication is off.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub user: Option<i64>,
+    pub user: Option<UserId>,
     pub verdict: Verdict,
     /// A JSON object, as text.
     pub metadata: String,
@@ -144,7 +145,7 @@ mod tests {
             identifier: String::new(),
             annotator: AnnotatorKind::Llm,
             source: AnnotationSource::Api,
-            user: None,
+            user: Some(UserId(7)),
             verdict: Verdict { label: None, score: Some(0.1 + 0.2), explanation: Some("é".to_owned()) },
             metadata: r#"{"a":1}"#.to_owned(),
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 macro_rules! row_id {
@@ -42,6 +43,7 @@ row_id!(
 );
 row_id!(
     /// Row id of an account, shown as GlobalId `User:<id>`. A person has one in all tenants.
+    #[derive(Serialize, Deserialize)]
     UserId
 );
 row_id!(

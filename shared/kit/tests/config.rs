@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bennu_kit::config::{
-    CompactionSettings, Config, DatabaseUrl, IngestRoles, LogFormat, ObjectStoreUrl, S3Keys, S3Settings,
-    SETTINGS, help_text, markdown_table,
+    AuthMode, CompactionSettings, Config, DatabaseUrl, IngestRoles, LogFormat, ObjectStoreUrl, S3Keys,
+    S3Settings, SETTINGS, SmtpSecurity, SmtpSettings, help_text, markdown_table,
 };
 
 fn config(vars: &[(&str, &str)]) -> Result<Config, String> {
@@ -180,6 +180,65 @@ fn split_postgres_variables_make_a_url() {
 
     let no_user = refusal("BENNU_POSTGRES_HOST", "db");
     assert_eq!(no_user, "BENNU_POSTGRES_USER: not set, expected a user, as BENNU_POSTGRES_HOST is set");
+}
+
+#[test]
+fn origins_are_taken_as_browsers_write_them() {
+    let given = "https://App.example.com/, http://localhost:3000,,";
+    for name in ["BENNU_ALLOWED_ORIGINS", "PHOENIX_ALLOWED_ORIGINS"] {
+        let origins = config(&[(name, given)]).unwrap().auth.allowed_origins;
+        assert_eq!(origins, ["https://app.example.com", "http://localhost:3000"]);
+    }
+    assert_eq!(config(&[]).unwrap().auth.allowed_origins, [""; 0]);
+    // Browsers refuse a wildcard beside cookies.
+    for wrong in ["*", "https://*", "app.example.com", "https://", "https://a/b", "ftp://a", "https://u@a"] {
+        let error = refusal("BENNU_ALLOWED_ORIGINS", wrong);
+        assert!(
+            error.starts_with(&format!("BENNU_ALLOWED_ORIGINS={wrong}: expected origins such as")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_mail_server_is_all_or_nothing() {
+    let smtp = |more: &[(&str, &str)]| {
+        let auth = [("BENNU_ENABLE_AUTH", "true"), ("BENNU_SECRET", "0123456789abcdefghijklmnopqrstuvwxyz")];
+        let vars: Vec<(&str, &str)> = auth.iter().chain(more).copied().collect();
+        config(&vars).map(|config| match config.auth.mode {
+            AuthMode::Verify(credentials) => (credentials.smtp, credentials.root_url),
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(smtp(&[("PHOENIX_SMTP_PORT", "25")]).unwrap(), (None, None));
+    let host = ("PHOENIX_SMTP_HOSTNAME", "mail.example.com");
+    let login = [("PHOENIX_SMTP_USERNAME", "me"), ("PHOENIX_SMTP_PASSWORD", "hunter2")];
+    let root = ("PHOENIX_ROOT_URL", "https://traces.example.com/x/");
+    let (settings, root_url) = smtp(&[host, login[0], login[1], root]).unwrap();
+    assert_eq!(root_url.as_deref(), Some("https://traces.example.com/x"));
+    let settings = settings.unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let expected = SmtpSettings {
+        host: "mail.example.com".to_owned(),
+        port: 587,
+        security: SmtpSecurity::StartTls,
+        login: Some(("me".to_owned(), "hunter2".to_owned())),
+        from: "Bennu <noreply@localhost>".to_owned(),
+        checks_certificates: true,
+    };
+    assert!(settings == expected);
+    assert_eq!(
+        smtp(&[host, login[0]]).unwrap_err(),
+        "BENNU_SMTP_PASSWORD: not set, expected both a user and a password of the mail server, or neither"
+    );
+    let in_the_clear = smtp(&[host, login[0], login[1], ("BENNU_SMTP_TLS", "none")]).unwrap_err();
+    assert!(in_the_clear.starts_with("BENNU_SMTP_TLS=none: expected starttls or tls"), "{in_the_clear}");
+    for wrong in
+        [("BENNU_SMTP_TLS", "ssl"), ("BENNU_SMTP_MAIL_FROM", "me"), ("BENNU_ROOT_URL", "example.com")]
+    {
+        let error = smtp(&[host, wrong]).unwrap_err();
+        assert!(error.starts_with(&format!("{}={}: expected", wrong.0, wrong.1)), "{error}");
+    }
 }
 
 #[test]

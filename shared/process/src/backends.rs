@@ -13,7 +13,7 @@ use bennu_queue::{
     AnnotationJobs, EmbeddedAnnotationJobs, EmbeddedEvents, Events, JobLimits, RabbitMq, RabbitMqOptions,
     RedisAnnotationJobs, RedisDurability,
 };
-use bennu_quota::{MemoryBuckets, Quota, RedisBuckets};
+use bennu_quota::{LogInCounts, MemoryBuckets, MemoryLogInCounts, Quota, RedisBuckets, RedisLogInCounts};
 use bennu_store::{BlockPolicy, ConnectOptions, DatabaseLocation, Store};
 
 /// The object store, tried out.
@@ -149,4 +149,12 @@ pub async fn open_quota(config: &Config) -> anyhow::Result<Quota> {
         return Ok(Quota::new(Arc::new(MemoryBuckets::new(Arc::new(SystemClock)))));
     };
     Ok(Quota::new(Arc::new(RedisBuckets::connect(url.as_str()).await.context("BENNU_QUOTA_URL")?)))
+}
+
+/// Attempts to log in, counted where quotas are.
+pub async fn open_log_in_counts(config: &Config) -> anyhow::Result<Arc<dyn LogInCounts>> {
+    let Some(url) = &config.quota_url else {
+        return Ok(Arc::new(MemoryLogInCounts::new(Arc::new(SystemClock))));
+    };
+    Ok(Arc::new(RedisLogInCounts::connect(url.as_str()).await.context("BENNU_QUOTA_URL")?))
 }

@@ -7,7 +7,7 @@ mod process;
 
 pub use access::{access, keep_revoking, remote_access};
 pub use backends::{
-    EventsConnection, connect_broker, connect_events, open_annotation_jobs, open_archive, open_quota,
-    open_store,
+    EventsConnection, connect_broker, connect_events, open_annotation_jobs, open_archive, open_log_in_counts,
+    open_quota, open_store,
 };
 pub use process::{Process, run};

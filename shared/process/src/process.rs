@@ -92,7 +92,8 @@ impl Process {
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> std::io::Result<()> {
         let frame =
-            Frame::new(self.config.root_path.clone(), access, self.metrics.clone(), self.readiness.clone());
+            Frame::new(self.config.root_path.clone(), access, self.metrics.clone(), self.readiness.clone())
+                .allowing_origins(&self.config.auth.allowed_origins);
         let grace = self.config.shutdown_grace.saturating_sub(CLOSING_TIME);
         http::serve(listener, frame, routes, self.shutdown.clone(), grace).await
     }

@@ -20,6 +20,8 @@ use crate::transaction::WriteTransaction;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Door {
     Tenant(i64),
+    /// Those of a tenant that is erased, for who erases it.
+    ErasedTenant(i64),
     /// All rows, for what is said here.
     AcrossTenants(&'static str),
 }
@@ -31,7 +33,7 @@ impl Door {
     /// What a transaction of Postgres begins with; its end undoes it.
     fn statements(self) -> String {
         match self {
-            Self::Tenant(tenant) => {
+            Self::Tenant(tenant) | Self::ErasedTenant(tenant) => {
                 format!("SET LOCAL ROLE bennu_tenant; SET LOCAL bennu.tenant = '{tenant}'")
             }
             Self::AcrossTenants(reason) => {
@@ -63,7 +65,8 @@ impl Database {
         Reads { connection: &self.read, door }
     }
 
-    /// A transaction that writes. On SQLite it takes the write lock at once: taking it later, after reading, can fail.
+    /// A transaction that writes. For a tenant that was erased there is none: its id never comes back, and what was still on its
+    /// way must find nobody. The answer holds until the end of the transaction, as whoever erases waits for that. On SQLite it takes the write lock at once: taking it later, after reading, can fail.
     pub async fn begin(&self, door: Door) -> Result<WriteTransaction, StoreError> {
         self.journal.check()?;
         let options = TransactionOptions {
@@ -72,8 +75,17 @@ impl Database {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         };
         let transaction = self.write.begin_with_options(options).await?;
-        if self.backend() == DbBackend::Postgres {
-            transaction.execute_unprepared(&door.statements()).await?;
+        match (door, self.backend()) {
+            // In one message with the rest: it costs no way to the server.
+            (Door::Tenant(tenant), DbBackend::Postgres) => {
+                let hold = format!("{}; SELECT hold_tenant({tenant})", door.statements());
+                transaction.execute_unprepared(&hold).await?;
+            }
+            (Door::Tenant(tenant), _) => refuse_erased(&transaction, tenant).await?,
+            (_, DbBackend::Postgres) => {
+                transaction.execute_unprepared(&door.statements()).await?;
+            }
+            _ => {}
         }
         Ok(WriteTransaction::new(transaction, self.journal.clone()))
     }
@@ -104,6 +116,16 @@ impl Database {
         self.read.close().await?;
         self.journal.close().await?;
         Ok(self.write.close().await?)
+    }
+}
+
+/// On SQLite one transaction writes at a time, so nobody erases the tenant before the end of this one.
+async fn refuse_erased(transaction: &DatabaseTransaction, tenant: i64) -> Result<(), StoreError> {
+    let sql = "SELECT 1 FROM tenants WHERE id = ? AND erased_at IS NOT NULL";
+    let erased = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [tenant.into()]);
+    match transaction.query_one_raw(erased).await? {
+        Some(_) => Err(StoreError::TenantErased),
+        None => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 use bennu_archive::ArchiveError;
 use bennu_domain::filter::TooCostly;
 use bennu_domain::span::SpanError;
+use bennu_migrations::TENANT_ERASED;
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 /// An error of the store. "Not found" is never one of these: repositories answer `Option` or `bool`.
@@ -20,6 +21,8 @@ pub enum StoreError {
     Block { block: i64, reason: String },
     #[error(transparent)]
     Condition(#[from] TooCostly),
+    #[error("the tenant was erased")]
+    TenantErased,
     #[error("another process inserted or deleted the same rows meanwhile")]
     LostRace,
     #[error("the write-ahead log could not be written to the disk: {0}")]
@@ -41,10 +44,13 @@ pub enum StoreError {
 
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
-        match sql_error(&error) {
-            Some(SqlxError::Database(sql)) if sql.code().is_some_and(|code| code == QUERY_CANCELED) => {
-                Self::TooSlow
-            }
+        let code = match sql_error(&error) {
+            Some(SqlxError::Database(sql)) => sql.code(),
+            _ => None,
+        };
+        match code.as_deref() {
+            Some(QUERY_CANCELED) => Self::TooSlow,
+            Some(TENANT_ERASED) => Self::TenantErased,
             _ => Self::Database(error),
         }
     }
@@ -75,6 +81,7 @@ impl StoreError {
             Self::Database(error) => sql_error(error).is_some_and(is_transient_sql),
             Self::Span(_)
             | Self::Condition(_)
+            | Self::TenantErased
             | Self::Block { .. }
             | Self::NoTenantRole { .. }
             | Self::TenantRoleAboveRules => false,

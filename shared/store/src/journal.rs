@@ -103,6 +103,11 @@ impl Journal {
 pub(crate) struct Durable(Option<(Arc<WriteAheadLog>, u64)>);
 
 impl Durable {
+    /// Where nothing was committed.
+    pub fn nothing() -> Self {
+        Self(None)
+    }
+
     /// Returns when the commit survives a crash of the machine.
     pub async fn wait(self) -> Result<(), StoreError> {
         match self.0 {

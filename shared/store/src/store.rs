@@ -124,7 +124,7 @@ impl Store {
     /// }
     /// ```
     pub fn scoped(&self, scope: &TenantScope) -> ScopedStore<'_> {
-        ScopedStore { store: self, tenant: scope.tenant().0, actor: None }
+        ScopedStore { store: self, tenant: scope.tenant().0, actor: None, erasing: false }
     }
 
     /// Reads the rows of all tenants: for background work, never for a caller. The reason goes to the log.
@@ -171,6 +171,8 @@ pub struct ScopedStore<'a> {
     pub(crate) tenant: i64,
     /// Who goes on record for changes; the system itself if nobody is named.
     pub(crate) actor: Option<&'a Actor>,
+    /// Whether it is there to erase the tenant, and works though that has happened.
+    erasing: bool,
 }
 
 impl<'a> ScopedStore<'a> {
@@ -180,14 +182,21 @@ impl<'a> ScopedStore<'a> {
         Self { actor: Some(actor), ..self }
     }
 
+    /// For who erases the tenant.
+    #[must_use]
+    pub(crate) fn erasing(self) -> Self {
+        Self { erasing: true, ..self }
+    }
+
     /// Reads the tenant's rows.
     pub(crate) fn reads(self) -> Reads<'a> {
         self.store.database.reads(Door::Tenant(self.tenant))
     }
 
-    /// A transaction over the tenant's rows.
+    /// A transaction over the tenant's rows; none if it was erased.
     pub(crate) async fn begin(self) -> Result<WriteTransaction, StoreError> {
-        self.store.database.begin(Door::Tenant(self.tenant)).await
+        let door = if self.erasing { Door::ErasedTenant(self.tenant) } else { Door::Tenant(self.tenant) };
+        self.store.database.begin(door).await
     }
 
     /// The time by the store's clock, which stamps what is received.

@@ -112,6 +112,8 @@ impl Work {
         let policy = CompactionPolicy { idle: self.settings.idle, most_bytes: self.settings.block_bytes };
         match store.compact_trace(due.trace, policy, old).await {
             Ok(done) => self.metrics.compacted(done.merged, done.archived, done.archived_bytes),
+            // It goes with everything else of its tenant.
+            Err(StoreError::TenantErased) => {}
             Err(error) => {
                 self.metrics.failed();
                 tracing::warn!(%error, trace = due.trace.0, "a trace could not be compacted for now");

@@ -44,6 +44,11 @@ async fn write_or_bisect(
             Ok(committed) => {
                 metrics.writer.flushed(committed.report.inserted, started.elapsed());
                 metrics.ingest.duplicates(committed.report.duplicates as u64);
+                if committed.report.dropped > 0 {
+                    let spans = committed.report.dropped;
+                    tracing::info!(tenant = scope.tenant().0, spans, "spans of an erased tenant are dropped");
+                    metrics.ingest.rejected("tenant_erased", spans as u64);
+                }
                 let news = Event {
                     tenant: scope.tenant(),
                     what: What::SpansStored(committed.report.inserted as u64),

@@ -80,7 +80,8 @@ async fn annotate<D: AnnotationData>(
 ) -> Result<HttpResponse, ApiError> {
     let SyncParameter { sync } = SyncParameter { sync: query.boolean("sync") };
     query.finish()?;
-    let annotations: Vec<Annotation> = items.into_iter().map(D::into_annotation).collect();
+    let annotations: Vec<Annotation> =
+        items.into_iter().map(|item| Annotation { user: caller.user(), ..item.into_annotation() }).collect();
     check(D::KIND, &annotations)?;
     if sync.unwrap_or(false) {
         let data = annotate_now(caller, D::KIND, annotations).await?;

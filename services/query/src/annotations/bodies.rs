@@ -1,8 +1,8 @@
 //! Annotations as they stand in bodies.
 
 use bennu_domain::annotation::{Annotation, AnnotationSource, AnnotatorKind, Target, TargetKind, Verdict};
-use bennu_domain::global_id;
-use bennu_domain::ids::AnnotationId;
+use bennu_domain::global_id::{self, Node as _};
+use bennu_domain::ids::{AnnotationId, UserId};
 use bennu_kit::http::{LaxInteger, LaxNumber};
 use bennu_store::StoredAnnotation;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -110,7 +110,7 @@ pub struct AnnotationBody {
     updated_at: String,
     /// `API` or `APP`
     source: &'static str,
-    /// GlobalId of the user who annotated
+    /// GlobalId of the account in whose name it came; null where authentication is off
     user_id: Option<String>,
     name: String,
     /// `LLM`, `CODE` or `HUMAN`
@@ -131,7 +131,7 @@ fn split(stored: StoredAnnotation) -> (AnnotationBody, String) {
         created_at: created_at.to_string(),
         updated_at: updated_at.to_string(),
         source: annotation.source.as_str(),
-        user_id: annotation.user.map(|user| global_id::write("User", user)),
+        user_id: annotation.user.map(UserId::global_id),
         name: annotation.name,
         annotator_kind: annotation.annotator.as_str(),
         result: AnnotationResult { label, score, explanation },

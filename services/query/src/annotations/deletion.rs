@@ -54,15 +54,18 @@ macro_rules! delete_handlers {
 }
 
 delete_handlers! {
-    /// Deletes annotations of spans: those created in a range of time, or all with `delete_all`.
+    /// Deletes annotations of spans: those created in a range of time, or all with `delete_all`. Who is no administrator deletes
+    /// their own only.
     delete_span_annotations of Span
     at "/v1/projects/{project_identifier}/span_annotations" as "deleteSpanAnnotations"
 
-    /// Deletes annotations of traces: those created in a range of time, or all with `delete_all`.
+    /// Deletes annotations of traces: those created in a range of time, or all with `delete_all`. Who is no administrator deletes
+    /// their own only.
     delete_trace_annotations of Trace
     at "/v1/projects/{project_identifier}/trace_annotations" as "deleteTraceAnnotations"
 
-    /// Deletes annotations of sessions: those created in a range of time, or all with `delete_all`.
+    /// Deletes annotations of sessions: those created in a range of time, or all with `delete_all`. Who is no administrator deletes
+    /// their own only.
     delete_session_annotations of Session
     at "/v1/projects/{project_identifier}/session_annotations" as "deleteSessionAnnotations"
 }
@@ -104,7 +107,13 @@ async fn delete(
     }
     let project = find_project(caller.store(), project).await?.id;
     let DeleteParameters { name, identifier, annotator_kind: annotator, .. } = asked;
-    let delete = AnnotationDelete { project, kind, name, identifier, annotator, start, end };
+    // Administrators delete those of everybody, others their own.
+    let user = match caller.user() {
+        _ if caller.administers() => None,
+        None => return Ok(no_content()),
+        own => own,
+    };
+    let delete = AnnotationDelete { project, kind, name, identifier, annotator, user, start, end };
     caller.store().delete_annotations(&delete).await.map_err(store_failed)?;
     Ok(no_content())
 }

@@ -117,7 +117,7 @@ async fn create(
         identifier,
         annotator: AnnotatorKind::Human,
         source: AnnotationSource::Api,
-        user: None,
+        user: caller.user(),
         verdict: Verdict { explanation: Some(text), ..Verdict::default() },
         metadata: "{}".to_owned(),
     };

@@ -96,6 +96,8 @@ pub async fn add_evaluations(
         Ok(Err(_)) => return Err(ApiError::Unprocessable(InvalidEvaluation::Arrow.to_string())),
         Err(error) => return Err(ApiError::internal(error)),
     };
+    let signed = |annotation: Annotation| Annotation { user: caller.user(), ..annotation };
+    let annotations: Vec<Annotation> = annotations.into_iter().map(signed).collect();
     let mut response = HttpResponse::NoContent();
     if !annotations.is_empty() {
         response.insert_header((RECEIPT_HEADER, queue(&caller, &**jobs, annotations).await?));

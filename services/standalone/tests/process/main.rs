@@ -21,6 +21,7 @@ mod distributed;
 mod documents;
 mod drop_in;
 mod kill_nine;
+mod log_ins;
 mod open_api;
 mod overload;
 mod probes;

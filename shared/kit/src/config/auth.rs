@@ -6,6 +6,7 @@ use std::time::Duration;
 use bennu_access::{DeploymentSecret, PasswordCost, PasswordPolicy};
 use bennu_domain::account::{Email, Username};
 
+use super::mail::{self, SmtpSettings};
 use super::number;
 use super::variables::{ConfigError, Variables};
 use crate::http::host_of;
@@ -16,6 +17,8 @@ pub struct AuthSettings {
     pub mode: AuthMode,
     /// Hosts whose pages may send requests; all if none.
     pub trusted_origins: Option<Vec<String>>,
+    /// Origins whose pages may read answers, as browsers write them.
+    pub allowed_origins: Vec<String>,
     /// Proxies before the server, each of which appends to `X-Forwarded-For`.
     pub trusted_proxies: usize,
 }
@@ -49,6 +52,10 @@ pub struct Credentials {
     pub passwords: PasswordSettings,
     /// Log-in attempts an address may make.
     pub rate_limit: bool,
+    /// Where browsers find the server, for links in mails.
+    pub root_url: Option<String>,
+    /// None: no mail is sent.
+    pub smtp: Option<SmtpSettings>,
     /// Failures of an account until it is locked for a while; none: it never is.
     pub login_attempts: Option<u32>,
 }
@@ -78,6 +85,7 @@ pub(super) fn read(vars: &Variables) -> Result<AuthSettings, ConfigError> {
     Ok(AuthSettings {
         mode,
         trusted_origins: vars.read("BENNU_CSRF_TRUSTED_ORIGINS", origins)?,
+        allowed_origins: vars.read("BENNU_ALLOWED_ORIGINS", |v| list(v, ',', origin))?,
         trusted_proxies: vars.read("BENNU_TRUSTED_PROXIES", |v| number(v, 0..=10))?,
     })
 }
@@ -106,6 +114,8 @@ fn credentials(vars: &Variables) -> Result<Credentials, ConfigError> {
         },
         passwords: passwords(vars)?,
         rate_limit: !vars.read("BENNU_DISABLE_RATE_LIMIT", flag)?,
+        root_url: mail::root_url(vars)?,
+        smtp: mail::read(vars)?,
         login_attempts: login_attempts(vars)?,
     };
     if credentials.admin_secret.as_ref() == Some(&credentials.secret) {
@@ -140,7 +150,7 @@ fn login_attempts(vars: &Variables) -> Result<Option<u32>, ConfigError> {
     Ok((!disabled).then_some(most))
 }
 
-fn flag(value: &str) -> Result<bool, String> {
+pub(super) fn flag(value: &str) -> Result<bool, String> {
     match value.to_ascii_lowercase().as_str() {
         "true" | "1" | "t" | "y" | "yes" => Ok(true),
         "false" | "0" | "f" | "n" | "no" => Ok(false),
@@ -148,7 +158,10 @@ fn flag(value: &str) -> Result<bool, String> {
     }
 }
 
-fn optional<T>(value: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+pub(super) fn optional<T>(
+    value: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
     if value.is_empty() { Ok(None) } else { parse(value).map(Some) }
 }
 
@@ -187,6 +200,27 @@ fn origins(value: &str) -> Result<Option<Vec<String>>, String> {
     };
     let hosts = list(value, ',', origin)?;
     Ok((!hosts.is_empty()).then_some(hosts))
+}
+
+/// Scheme and host with its port, in lower case, as browsers send it (RFC 6454). No `*`: browsers refuse it beside cookies.
+fn origin(value: &str) -> Result<String, String> {
+    let url = origin_and_path(&value.to_ascii_lowercase()).ok();
+    let is_origin = |url: &String| url.split_once("://").is_some_and(|(_, host)| !host.contains('/'));
+    let expected = || "origins such as https://app.example.com, with commas between them".to_owned();
+    url.filter(is_origin).ok_or_else(expected)
+}
+
+/// A URL of the web without parameters, and without a slash at its end.
+pub(super) fn origin_and_path(value: &str) -> Result<String, String> {
+    let url = value.trim_end_matches('/');
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let fits = |rest: &str| {
+        !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['*', '@', '?', '#', ' ', '"', '<', '>'])
+    };
+    if rest.is_some_and(fits) {
+        return Ok(url.to_owned());
+    }
+    Err("a URL such as https://traces.example.com".to_owned())
 }
 
 fn service_url(value: &str) -> Result<Option<String>, String> {

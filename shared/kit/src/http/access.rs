@@ -7,7 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, ORIGIN, REFERER};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
-use bennu_access::{CredentialError, CredentialLookup, OpenDeployment};
+use bennu_access::{CredentialError, CredentialLookup, OpenDeployment, Principal};
 
 use super::path::rewrite_path;
 use super::{ApiError, Frame};
@@ -80,32 +80,48 @@ pub(crate) fn host_of(url: &str) -> Option<String> {
 pub(super) async fn authenticate(
     frame: web::Data<Frame>,
     mut request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let access = &frame.access;
     let tenant = strip_tenant(&mut request);
     let need = need(request.path());
-    if need != Need::Nobody {
-        access.check_origin(request.headers())?;
-        let principal = match presented(&request) {
-            Presented::Token(token) => {
-                access.lookup.principal(&token, tenant.as_deref()).await.map_err(|error| api_error(&error))
-            }
-            Presented::Nothing => access.lookup.anonymous().ok_or_else(invalid_token),
-            Presented::Other => Err(invalid_token()),
-        };
-        match principal {
-            Ok(principal) => {
-                request.extensions_mut().insert(principal);
-            }
-            Err(error) if need == Need::Caller => return Err(error.into()),
-            Err(_) => {}
+    match principal(access, need, &request, tenant.as_deref()).await {
+        Ok(Some(principal)) => {
+            request.extensions_mut().insert(principal);
         }
+        Ok(None) => {}
+        // An answer, which the layers around this one look at like any other.
+        Err(error) => return Ok(request.error_response(error).map_into_right_body()),
     }
     if let Some(slug) = tenant {
         request.extensions_mut().insert(ChosenTenant(slug));
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_left_body())
+}
+
+/// Who calls; an error if that is not known and must be.
+async fn principal(
+    access: &Access,
+    need: Need,
+    request: &ServiceRequest,
+    tenant: Option<&str>,
+) -> Result<Option<Principal>, ApiError> {
+    if need == Need::Nobody {
+        return Ok(None);
+    }
+    access.check_origin(request.headers())?;
+    let principal = match presented(request) {
+        Presented::Token(token) => {
+            access.lookup.principal(&token, tenant).await.map_err(|error| api_error(&error))
+        }
+        Presented::Nothing => access.lookup.anonymous().ok_or_else(invalid_token),
+        Presented::Other => Err(invalid_token()),
+    };
+    match principal {
+        Ok(principal) => Ok(Some(principal)),
+        Err(error) if need == Need::Caller => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 fn need(path: &str) -> Need {

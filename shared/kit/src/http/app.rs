@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -10,6 +11,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::ServiceConfig;
 use actix_web::{App, Error, HttpServer, web};
 
+use super::cors::cors;
 use super::request_id::RequestIds;
 use super::{Access, ApiError, access, health, observe, outermost};
 use crate::config::RootPath;
@@ -25,6 +27,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 pub struct Frame {
     pub(super) root_path: RootPath,
     pub(super) access: Access,
+    allowed_origins: Arc<[String]>,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
     pub(super) request_ids: RequestIds,
@@ -32,7 +35,14 @@ pub struct Frame {
 
 impl Frame {
     pub fn new(root_path: RootPath, access: Access, metrics: Metrics, readiness: Readiness) -> Self {
-        Self { root_path, access, metrics, readiness, request_ids: RequestIds::new() }
+        let (allowed_origins, request_ids) = (Arc::new([]), RequestIds::new());
+        Self { root_path, access, allowed_origins, metrics, readiness, request_ids }
+    }
+
+    /// Lets pages of these origins read answers, with the cookies of a log-in.
+    #[must_use]
+    pub fn allowing_origins(self, origins: &[String]) -> Self {
+        Self { allowed_origins: origins.into(), ..self }
     }
 }
 
@@ -49,12 +59,15 @@ pub fn app(
         InitError = (),
     >,
 > {
+    let cors = cors(&frame.allowed_origins);
     App::new()
         .app_data(web::Data::new(frame))
         .configure(health::routes)
         .configure(routes)
         .default_service(web::to(not_found))
         .wrap(from_fn(access::authenticate))
+        // Browsers ask what a page may do without any credential.
+        .wrap(cors)
         .wrap(from_fn(observe::observe))
         .wrap(Compress::default())
         .wrap(from_fn(outermost::outermost))

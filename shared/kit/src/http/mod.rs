@@ -4,6 +4,7 @@ mod access;
 mod app;
 mod authorized;
 mod bodies;
+mod cors;
 mod data_items;
 mod date_time;
 mod error;

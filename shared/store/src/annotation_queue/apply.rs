@@ -14,7 +14,8 @@ use crate::store::ScopedStore;
 const ATTEMPTS: usize = 5;
 
 impl ScopedStore<'_> {
-    /// Applies what can be; what waited for its target since before `patience_ends` fails. The ends are in order.
+    /// Applies what can be; what waited for its target since before `patience_ends` fails. The ends are in order. What is for an
+    /// erased tenant is settled without a trace.
     pub async fn apply_queued(
         self,
         items: &[QueuedWrite],
@@ -23,6 +24,7 @@ impl ScopedStore<'_> {
         for _ in 0..ATTEMPTS {
             match self.try_apply_queued(items, patience_ends).await {
                 Err(StoreError::LostRace) => {}
+                Err(StoreError::TenantErased) => return Ok(vec![QueuedEnd::Settled; items.len()]),
                 settled => return settled,
             }
         }
@@ -72,7 +74,10 @@ impl ScopedStore<'_> {
 
     /// An annotation that the database never takes is put aside with the reason.
     pub async fn fail_queued(self, item: &QueuedWrite, reason: &str) -> Result<(), StoreError> {
-        let transaction = self.begin().await?;
+        let transaction = match self.begin().await {
+            Err(StoreError::TenantErased) => return Ok(()),
+            begun => begun?,
+        };
         let mut receipts = Receipts::load(self, &transaction, std::slice::from_ref(item)).await?;
         if !receipts.is_settled(item) {
             receipts.settle(item, ItemOutcome::Failed(reason.to_owned()));

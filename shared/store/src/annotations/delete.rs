@@ -4,7 +4,7 @@ use bennu_domain::annotation::{AnnotatorKind, TargetKind};
 use bennu_domain::audit::AuditAction;
 use bennu_domain::facets::storable_text;
 use bennu_domain::global_id::Node as _;
-use bennu_domain::ids::ProjectId;
+use bennu_domain::ids::{ProjectId, UserId};
 use bennu_domain::time::Timestamp;
 use sea_orm::{
     ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QueryResult,
@@ -32,6 +32,8 @@ pub struct AnnotationDelete {
     pub name: Option<String>,
     pub identifier: Option<String>,
     pub annotator: Option<AnnotatorKind>,
+    /// Who annotated.
+    pub user: Option<UserId>,
     /// Inclusive, on the creation of the annotation.
     pub start: Option<Timestamp>,
     /// Exclusive.
@@ -143,6 +145,7 @@ fn entry(delete: &AnnotationDelete) -> AuditEntry {
         .with("name", delete.name.as_deref())
         .with("identifier", delete.identifier.as_deref())
         .with("annotator_kind", delete.annotator.map(AnnotatorKind::as_str))
+        .with("user_id", delete.user.map(UserId::global_id))
         .with("start_time", time(delete.start))
         .with("end_time", time(delete.end))
 }
@@ -155,6 +158,7 @@ fn conditions(delete: &AnnotationDelete) -> Condition {
         .add_option(text(&delete.name).map(|name| annotation::Column::Name.eq(name)))
         .add_option(text(&delete.identifier).map(|identifier| annotation::Column::Identifier.eq(identifier)))
         .add_option(delete.annotator.map(|kind| annotation::Column::AnnotatorKind.eq(kind.code())))
+        .add_option(delete.user.map(|user| annotation::Column::UserId.eq(user.0)))
         .add_option(delete.start.map(|start| annotation::Column::CreatedAt.gte(start.0)))
         .add_option(delete.end.map(|end| annotation::Column::CreatedAt.lt(end.0)))
 }

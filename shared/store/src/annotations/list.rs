@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use bennu_domain::annotation::{Annotation, AnnotationSource, AnnotatorKind, Target, TargetKind, Verdict};
 use bennu_domain::facets::storable_text;
 use bennu_domain::filter;
-use bennu_domain::ids::{AnnotationId, ProjectId, SpanId, SpanRowId, TraceId, TraceRowId, encode_hex};
+use bennu_domain::ids::{
+    AnnotationId, ProjectId, SpanId, SpanRowId, TraceId, TraceRowId, UserId, encode_hex,
+};
 use bennu_domain::page::Page;
 use bennu_domain::time::Timestamp;
 use sea_orm::{
@@ -310,7 +312,7 @@ fn read_annotation(row: annotation::Model, id: String) -> StoredAnnotation {
         identifier: row.identifier,
         annotator: AnnotatorKind::from_code(row.annotator_kind).unwrap_or(AnnotatorKind::Human),
         source: AnnotationSource::from_code(row.source).unwrap_or(AnnotationSource::Api),
-        user: row.user_id,
+        user: row.user_id.map(UserId),
         verdict,
         metadata: row.metadata,
     };

@@ -201,7 +201,7 @@ fn row(id: i64, key: Key<'_>, upsert: &Upsert<'_>) -> [Value; ROW.len()] {
         i64::from(annotation.annotator.code()).into(),
         i64::from(annotation.source.code()).into(),
         given.into(),
-        annotation.user.unwrap_or_default().into(),
+        annotation.user.map_or(0, |user| user.0).into(),
         verdict.label.as_deref().unwrap_or_default().into(),
         verdict.score.unwrap_or_default().into(),
         verdict.explanation.as_deref().unwrap_or_default().into(),

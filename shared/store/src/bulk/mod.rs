@@ -37,6 +37,8 @@ pub struct WriteReport {
     pub inserted: usize,
     /// Spans that were there already, or twice in the batch.
     pub duplicates: usize,
+    /// Spans that nobody wants any more, as their tenant was erased.
+    pub dropped: usize,
 }
 
 /// Spans that readers see, and that the next write may build upon.
@@ -62,7 +64,8 @@ impl CommittedSpans {
 }
 
 impl ScopedStore<'_> {
-    /// Writes spans so that they survive a crash once this returns. All or nothing; safe to repeat.
+    /// Writes spans so that they survive a crash once this returns. All or nothing; safe to repeat. Those of an erased tenant
+    /// are dropped: nobody is left who could read or delete them.
     pub async fn write_spans(self, spans: Vec<Arc<PreparedSpan>>) -> Result<WriteReport, StoreError> {
         let committed = self.commit_spans(spans).await?;
         let report = committed.report;
@@ -75,9 +78,23 @@ impl ScopedStore<'_> {
         let received = spans.len();
         // On this thread, which is the writer's own: hashing a batch takes less time than a way to another thread and back.
         let traces = group_by_trace(spans)?;
+        let archive = self.store.archive.clone();
+        let transaction = match self.begin().await {
+            Ok(transaction) => transaction,
+            Err(StoreError::TenantErased) => {
+                let report = WriteReport { dropped: received, ..WriteReport::default() };
+                return Ok(CommittedSpans {
+                    report,
+                    durable: Durable::nothing(),
+                    archive,
+                    obsolete_objects: Vec::new(),
+                });
+            }
+            Err(error) => return Err(error),
+        };
         let mut write = SpanWrite {
             scoped: self,
-            transaction: self.begin().await?,
+            transaction,
             objects: Vec::new(),
             obsolete_objects: Vec::new(),
             bytes: 0,
@@ -86,8 +103,8 @@ impl ScopedStore<'_> {
             Ok(inserted) => {
                 let durable = write.transaction.commit_early().await?;
                 self.store.written(write.bytes + inserted * ROW_BYTES);
-                let report = WriteReport { inserted, duplicates: received - inserted };
-                let (archive, obsolete_objects) = (self.store.archive.clone(), write.obsolete_objects);
+                let report = WriteReport { inserted, duplicates: received - inserted, dropped: 0 };
+                let obsolete_objects = write.obsolete_objects;
                 Ok(CommittedSpans { report, durable, archive, obsolete_objects })
             }
             Err(error) => {

@@ -48,7 +48,13 @@ impl ScopedStore<'_> {
         } else {
             None
         };
-        let transaction = self.begin().await?;
+        let transaction = match self.begin().await {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                self.delete_objects(object.into_iter().collect()).await;
+                return Err(error);
+            }
+        };
         let replaced = self.replace(&transaction, trace, blocks, group.clone(), &merged, size, last).await;
         let Ok(Some(now)) = replaced else {
             // Rolled back; nothing points at the object.

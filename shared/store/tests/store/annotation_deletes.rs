@@ -1,6 +1,7 @@
 //! Annotations are deleted by what they say, and with what they are about.
 
 use bennu_domain::annotation::{AnnotatorKind, TargetKind};
+use bennu_domain::ids::UserId;
 use bennu_store::{AnnotationDelete, SummaryQuery};
 use bennu_testkit::otlp::{request, span};
 
@@ -35,8 +36,8 @@ async fn annotated(db: &TestStore) {
 }
 
 fn everything(project: bennu_domain::ids::ProjectId) -> AnnotationDelete {
-    let (name, identifier, annotator, start, end) = (None, None, None, None, None);
-    AnnotationDelete { project, kind: TargetKind::Span, name, identifier, annotator, start, end }
+    let (name, identifier, annotator, user, start, end) = (None, None, None, None, None, None);
+    AnnotationDelete { project, kind: TargetKind::Span, name, identifier, annotator, user, start, end }
 }
 
 /// Named by their labels: (label, name, identifier, annotator); received one microsecond after the other.
@@ -52,10 +53,11 @@ async fn conditions_narrow_a_delete(db: TestStore) {
     db.write(request().project("p").span(span(1, 1))).await;
     let all = everything(db.project("p").await);
     let some = |text: &str| Some(text.to_owned());
-    let cases: [(AnnotationDelete, &[&str]); 6] = [
+    let cases: [(AnnotationDelete, &[&str]); 7] = [
         (AnnotationDelete { name: some("a"), ..all.clone() }, &["5", "4", "3"]),
         (AnnotationDelete { identifier: some("x"), ..all.clone() }, &["5", "3", "1"]),
         (AnnotationDelete { annotator: Some(AnnotatorKind::Code), ..all.clone() }, &["5", "3", "2", "1"]),
+        (AnnotationDelete { user: Some(UserId(2)), ..all.clone() }, &["5", "4", "3", "1"]),
         (AnnotationDelete { start: Some(at(2)), end: Some(at(5)), ..all.clone() }, &["5", "1"]),
         (AnnotationDelete { kind: TargetKind::Trace, ..all.clone() }, &["5", "4", "3", "2", "1"]),
         (all.clone(), &[]),
@@ -65,6 +67,7 @@ async fn conditions_narrow_a_delete(db: TestStore) {
         for (time, (label, name, identifier, annotator)) in (1..).zip(SAMPLES) {
             let mut write = identified(annotation(of_span(1), name, label), identifier);
             write.annotation.annotator = annotator;
+            write.annotation.user = (time < 3).then_some(UserId(time));
             annotate(db.data(), [received(write, at(time))]).await;
         }
         db.data().delete_annotations(&delete).await.unwrap();

@@ -75,6 +75,7 @@ async fn any_changes_and_any_range_give_what_counting_gives(db: TestStore) {
         name: None,
         identifier: None,
         annotator: None,
+        user: None,
         start: None,
         end: None,
     };

@@ -1,6 +1,7 @@
 //! Annotations: what is one, what is replaced, what is refused, and in which order they are listed.
 
 use bennu_domain::annotation::{AnnotatorKind, OutOfBounds, TargetKind};
+use bennu_domain::ids::UserId;
 use bennu_store::{AnnotationList, AnnotationOutcome};
 use bennu_testkit::otlp::{RequestBuilder, request, span};
 use futures::future::join_all;
@@ -53,6 +54,7 @@ async fn a_key_is_one_annotation_and_an_identifier_makes_another(db: TestStore) 
     let first = annotate(db.data(), [scored(annotation(of_span(1), "n", "old"), 1.0)]).await;
     let mut again = received(annotation(of_span(1), "n", "new"), at(5));
     again.annotation.annotator = AnnotatorKind::Code;
+    again.annotation.user = Some(UserId(7));
     r#"{"b":1,"a":2}"#.clone_into(&mut again.annotation.metadata);
     let other = identified(annotation(of_span(1), "n", "other"), "i");
     let second = annotate(db.data(), [again.clone(), other]).await;

@@ -74,6 +74,7 @@ async fn changes_go_on_record(db: TestStore) {
         name: Some("quality".to_owned()),
         identifier: None,
         annotator: None,
+        user: None,
         start: None,
         end: Some(at(1)),
     };
@@ -110,7 +111,7 @@ async fn changes_go_on_record(db: TestStore) {
             "annotation.delete",
             project.global_id(),
             json!({
-                "target_kind": "span", "name": "quality", "identifier": null, "annotator_kind": null,
+                "target_kind": "span", "name": "quality", "identifier": null, "annotator_kind": null, "user_id": null,
                 "start_time": null, "end_time": at(1).to_string(),
             }),
         ),

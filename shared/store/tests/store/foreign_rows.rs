@@ -377,7 +377,7 @@ methods! {
     delete_annotations(own, mine, theirs) {
         let delete = |project| AnnotationDelete {
             project, kind: TargetKind::Span, name: Some("quality".to_owned()), identifier: None, annotator: None,
-            start: None, end: None,
+            user: None, start: None, end: None,
         };
         assert_eq!(own.delete_annotations(&delete(theirs.project)).await.unwrap(), 0);
         assert_eq!(own.delete_annotations(&delete(mine.project)).await.unwrap(), 1);

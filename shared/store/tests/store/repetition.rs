@@ -26,13 +26,13 @@ fn batch() -> RequestBuilder {
 }
 
 async fn a_batch_that_comes_twice_changes_nothing(db: TestStore) {
-    assert_eq!(db.write(batch()).await, WriteReport { inserted: 3, duplicates: 0 });
+    assert_eq!(db.write(batch()).await, WriteReport { inserted: 3, duplicates: 0, dropped: 0 });
     let project = db.project("demo").await;
     let counts = db.row_counts().await;
     let traces = every_trace(db.data(), trace_list(project)).await;
     let sessions = every_session(db.data(), project).await;
 
-    assert_eq!(db.write(batch()).await, WriteReport { inserted: 0, duplicates: 3 });
+    assert_eq!(db.write(batch()).await, WriteReport { inserted: 0, duplicates: 3, dropped: 0 });
     assert_eq!(db.row_counts().await, counts);
     assert_eq!(every_trace(db.data(), trace_list(project)).await, traces);
     assert_eq!(every_session(db.data(), project).await, sessions);
@@ -42,7 +42,7 @@ async fn a_batch_that_comes_twice_changes_nothing(db: TestStore) {
 
 async fn a_span_twice_in_a_batch_is_stored_once(db: TestStore) {
     let twice = batch().span(span(1, 2).named("again"));
-    assert_eq!(db.write(twice).await, WriteReport { inserted: 3, duplicates: 1 });
+    assert_eq!(db.write(twice).await, WriteReport { inserted: 3, duplicates: 1, dropped: 0 });
     let spans = every_span(db.data(), db.project("demo").await).await;
     assert!(spans.iter().all(|stored| stored.span.name == "span"));
     assert_eq!(db.number("SELECT sum(span_count) FROM trace_blocks").await, 3);
@@ -51,7 +51,7 @@ async fn a_span_twice_in_a_batch_is_stored_once(db: TestStore) {
 async fn a_new_span_beside_repeated_ones_is_added_alone(db: TestStore) {
     db.write(batch()).await;
     let more = batch().span(span(1, 3).tokens(10, 20));
-    assert_eq!(db.write(more).await, WriteReport { inserted: 1, duplicates: 3 });
+    assert_eq!(db.write(more).await, WriteReport { inserted: 1, duplicates: 3, dropped: 0 });
     assert_eq!(db.number("SELECT span_count FROM traces WHERE prompt_tokens = 13").await, 3);
     // The second block holds nothing but the new span.
     assert_eq!(db.number("SELECT sum(span_count) FROM trace_blocks").await, 4);
@@ -67,7 +67,7 @@ async fn a_repeated_span_with_other_content_changes_nothing(db: TestStore) {
         span(1, 1).named("other").from_to(0, 900).status(StatusCode::Error, "x").tokens(5, 5).session("late");
     let report = db.write(request().project("elsewhere").span(other)).await;
 
-    assert_eq!(report, WriteReport { inserted: 0, duplicates: 1 });
+    assert_eq!(report, WriteReport { inserted: 0, duplicates: 1, dropped: 0 });
     assert_eq!(db.row_counts().await, counts);
     let project = db.project("demo").await;
     assert_eq!(every_span(db.data(), project).await[0].span.name, "first");

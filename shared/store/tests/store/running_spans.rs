@@ -41,7 +41,7 @@ async fn a_running_span_is_replaced_when_it_ends(db: TestStore) {
         .tokens(7, 3)
         .attribute("llm.model_name", "gpt-4o");
     let report = db.write(request().span(ended)).await;
-    assert_eq!(report, WriteReport { inserted: 1, duplicates: 0 });
+    assert_eq!(report, WriteReport { inserted: 1, duplicates: 0, dropped: 0 });
 
     let after = every_span(db.data(), project).await;
     assert_eq!(after.len(), 2);
@@ -64,7 +64,7 @@ async fn what_is_finished_stays(db: TestStore) {
     db.write(request().span(span(1, 1).named("finished"))).await;
     for late in [running(1, 1), span(1, 1).from_to(0, 99_000), span(1, 1).attribute("bennu.partial", true)] {
         let report = db.write(request().span(late.named("late"))).await;
-        assert_eq!(report, WriteReport { inserted: 0, duplicates: 1 });
+        assert_eq!(report, WriteReport { inserted: 0, duplicates: 1, dropped: 0 });
     }
     assert_eq!(every_span(db.data(), db.project("default").await).await[0].span.name, "finished");
 }
@@ -109,7 +109,7 @@ async fn the_block_of_the_old_version_goes_with_it(db: TestStore) {
 async fn versions_in_one_batch_leave_the_newest(db: TestStore) {
     let versions = [running(1, 1).named("a"), span(1, 1).named("finished"), running(1, 1).named("b")];
     let report = db.write(request().spans(versions)).await;
-    assert_eq!(report, WriteReport { inserted: 1, duplicates: 2 });
+    assert_eq!(report, WriteReport { inserted: 1, duplicates: 2, dropped: 0 });
     assert_eq!(every_span(db.data(), db.project("default").await).await[0].span.name, "finished");
 }
 

@@ -1,5 +1,7 @@
 //! Tenants: made, limited, suspended, erased.
 
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bennu_access::Role;
@@ -9,16 +11,19 @@ use bennu_domain::audit::AuditAction;
 use bennu_domain::cost::{ModelPrices, NamePattern, Override, TokenPrices};
 use bennu_domain::ids::TenantId;
 use bennu_domain::limits::{RateLimits, TenantLimits};
+use bennu_domain::project::ProjectName;
+use bennu_domain::time::Timestamp;
 use bennu_store::{
-    AuditEntry, ConfigChange, CreateTenant, NewInvitation, NewJobRow, NewLogIn, QueuedWrite, ScopedStore,
-    StoredUsage, Tenant,
+    AuditEntry, ConfigChange, CreateTenant, NewInvitation, NewJobRow, NewLogIn, QueuedEnd, QueuedWrite,
+    ScopedStore, StoreError, StoredUsage, Tenant, WriteReport,
 };
 use bennu_testkit::otlp::{request, span};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use crate::accounts::{add, add_key, directory};
 use crate::support::{
-    EVERYTHING_IS_LARGE, TestStore, annotate, annotation, everything, of_span, on_both_engines, write,
+    EVERYTHING_IS_LARGE, TestStore, annotate, annotation, everything, of_span, on_both_engines, prepared,
+    write, write_until_stored,
 };
 
 on_both_engines!(
@@ -26,6 +31,9 @@ on_both_engines!(
     limits_and_suspension_are_kept,
     what_is_stored_is_counted,
     an_erased_tenant_leaves_no_row_and_no_object,
+    a_tenant_that_is_half_erased_is_erased_to_the_end,
+    what_comes_for_an_erased_tenant_is_dropped,
+    what_is_written_while_a_tenant_is_erased_goes_with_it,
 );
 
 async fn create(db: &TestStore, slug: &str) -> CreateTenant {
@@ -111,6 +119,118 @@ async fn an_erased_tenant_leaves_no_row_and_no_object(db: TestStore) {
     directory(&db).erase_tenant(one).await.unwrap();
 }
 
+async fn a_tenant_that_is_half_erased_is_erased_to_the_end(db: TestStore) {
+    let one = created(&db, "one").await.id;
+    fill(&db, one).await;
+    // As a process leaves it that is killed early on.
+    let raw = db.raw().await;
+    let close = format!("UPDATE tenants SET erased_at = 1 WHERE id = {}", one.0);
+    raw.execute_unprepared(&close).await.unwrap();
+    raw.close().await.unwrap();
+    assert_eq!(directory(&db).tenant_named("one").await.unwrap(), None);
+    assert_eq!(create(&db, "one").await, CreateTenant::SlugTaken);
+    let slug = TenantSlug::parse("one").unwrap();
+    let left = directory(&db).tenant_to_erase(&slug).await.unwrap().unwrap();
+    assert_eq!(left.id, one);
+    directory(&db).erase_tenant(one).await.unwrap();
+    assert_eq!(rows_of(&db, one).await, Vec::<String>::new());
+    assert_eq!(directory(&db).tenant_to_erase(&slug).await.unwrap(), None);
+    created(&db, "one").await;
+}
+
+async fn what_comes_for_an_erased_tenant_is_dropped(db: TestStore) {
+    let db = db.with_blocks(EVERYTHING_IS_LARGE).await;
+    let one = created(&db, "one").await.id;
+    fill(&db, one).await;
+    directory(&db).erase_tenant(one).await.unwrap();
+    assert_eq!(db.objects(), Vec::<PathBuf>::new());
+    let data = db.tenant(one.0);
+    let spans = || request().project("p").spans((1..=3).map(|id| span(id.into(), id)));
+    let dropped = WriteReport { inserted: 0, duplicates: 0, dropped: 3 };
+    assert_eq!(write(data, spans()).await.unwrap(), dropped);
+    let (patient, impatient) = (db.data().time(), db.data().time().after(Duration::from_hours(1)));
+    for patience_ends in [patient, impatient] {
+        let settled = data.apply_queued(&[queued(1), queued(2)], patience_ends).await.unwrap();
+        assert_eq!(settled, [QueuedEnd::Settled; 2]);
+    }
+    data.fail_queued(&queued(1), "it can never be stored").await.unwrap();
+    // Whoever is answered at once hears of it.
+    for refused in [
+        data.annotate(vec![annotation(of_span(1), "n", "l")]).await.map(drop),
+        data.queue_jobs(&[job()], 10).await.map(drop),
+        data.create_project(&ProjectName::new("q").unwrap(), None).await.map(drop),
+    ] {
+        assert!(matches!(refused, Err(StoreError::TenantErased)), "{refused:?}");
+    }
+    assert_eq!(rows_of(&db, one).await, Vec::<String>::new());
+    assert_eq!(db.objects(), Vec::<PathBuf>::new());
+    // Others go on.
+    assert_eq!(write(db.data(), spans()).await.unwrap().inserted, 3);
+}
+
+async fn what_is_written_while_a_tenant_is_erased_goes_with_it(db: TestStore) {
+    let db = db.with_blocks(EVERYTHING_IS_LARGE).await;
+    let one = created(&db, "one").await.id;
+    let written = AtomicU64::new(0);
+    let writer = async |first: u64| {
+        for id in (first..).step_by(4) {
+            let spans = prepared(request().project("p").span(span(id.into(), id).session("s")));
+            let report = write_until_stored(db.tenant(one.0), &spans).await;
+            if report.dropped > 0 {
+                return;
+            }
+            written.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let annotator = async || {
+        let forever = Timestamp(i64::MIN);
+        while db.tenant(one.0).project_named("p").await.unwrap().is_some()
+            || written.load(Ordering::SeqCst) == 0
+        {
+            db.tenant(one.0).apply_queued(&[queued(1), queued(2), queued(3)], forever).await.ok();
+        }
+    };
+    let eraser = async || {
+        while written.load(Ordering::SeqCst) < 20 {
+            tokio::task::yield_now().await;
+        }
+        directory(&db).erase_tenant(one).await.unwrap();
+    };
+    let all = async { tokio::join!(writer(1), writer(2), writer(3), writer(4), annotator(), eraser()) };
+    tokio::time::timeout(Duration::from_mins(1), Box::pin(all)).await.expect("writers end with their tenant");
+    assert_eq!(rows_of(&db, one).await, Vec::<String>::new());
+    assert_eq!(db.objects(), Vec::<PathBuf>::new());
+}
+
+/// The tables that have rows of a tenant.
+async fn rows_of(db: &TestStore, tenant: TenantId) -> Vec<String> {
+    let mut tables = tables_of_tenants(db).await;
+    for index in (0..tables.len()).rev() {
+        let sql = format!("SELECT count(*) FROM {} WHERE tenant_id = {}", tables[index], tenant.0);
+        if db.number(&sql).await == 0 {
+            tables.remove(index);
+        }
+    }
+    tables
+}
+
+fn job() -> NewJobRow {
+    NewJobRow { receipt: "r".to_owned(), items: 1, payload: "{}".to_owned() }
+}
+
+/// An annotation of a span, from the queue.
+fn queued(span: u64) -> QueuedWrite {
+    let late = annotation(of_span(span), "n", "l");
+    QueuedWrite {
+        receipt: "r".to_owned(),
+        total: 1,
+        index: 0,
+        annotation: late.annotation,
+        received: late.received,
+        waits_since: late.received,
+    }
+}
+
 /// Rows in every table of tenants.
 async fn fill(db: &TestStore, tenant: TenantId) {
     let data = db.tenant(tenant.0);
@@ -152,19 +272,9 @@ async fn fill_annotations(data: ScopedStore<'_>) {
     };
     let project = data.project_named("p").await.unwrap().unwrap().id;
     data.assign_annotation_config(project, config.id).await.unwrap();
-    let job = NewJobRow { receipt: "r".to_owned(), items: 1, payload: "{}".to_owned() };
-    assert!(data.queue_jobs(&[job], 10).await.unwrap());
+    assert!(data.queue_jobs(&[job()], 10).await.unwrap());
     // Of a span that never comes: a receipt, and a failure.
-    let late = annotation(of_span(99), "n", "l");
-    let queued = QueuedWrite {
-        receipt: "r".to_owned(),
-        total: 1,
-        index: 0,
-        annotation: late.annotation,
-        received: late.received,
-        waits_since: late.received,
-    };
-    data.apply_queued(&[queued], data.time().after(Duration::from_hours(1))).await.unwrap();
+    data.apply_queued(&[queued(99)], data.time().after(Duration::from_hours(1))).await.unwrap();
 }
 
 /// Those with a column that names the tenant; `audit_erasures` has rows only within the transaction that erases.
