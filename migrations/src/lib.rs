@@ -12,6 +12,7 @@ mod m0011_row_security;
 mod m0012_compaction;
 mod m0013_audit_log;
 mod m0014_limits;
+mod m0016_outside_identities;
 mod row_security;
 mod statistics;
 
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_compaction::Migration),
             Box::new(m0013_audit_log::Migration),
             Box::new(m0014_limits::Migration),
+            Box::new(m0016_outside_identities::Migration),
         ]
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use bennu_access::{DeploymentSecret, PasswordCost, PasswordPolicy};
 use bennu_domain::account::{Email, Username};
 
+use super::identity_provider::{self, IdentityProvider};
+use super::ldap::{self, LdapSettings};
 use super::number;
 use super::variables::{ConfigError, Variables};
 use crate::http::host_of;
@@ -51,6 +53,8 @@ pub struct Credentials {
     pub rate_limit: bool,
     /// Failures of an account until it is locked for a while; none: it never is.
     pub login_attempts: Option<u32>,
+    pub identity_providers: Vec<IdentityProvider>,
+    pub ldap: Option<LdapSettings>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +111,8 @@ fn credentials(vars: &Variables) -> Result<Credentials, ConfigError> {
         passwords: passwords(vars)?,
         rate_limit: !vars.read("BENNU_DISABLE_RATE_LIMIT", flag)?,
         login_attempts: login_attempts(vars)?,
+        identity_providers: identity_provider::read_all(vars)?,
+        ldap: ldap::read(vars)?,
     };
     if credentials.admin_secret.as_ref() == Some(&credentials.secret) {
         return vars.refuse("BENNU_ADMIN_SECRET", "another value than BENNU_SECRET has");
@@ -140,7 +146,7 @@ fn login_attempts(vars: &Variables) -> Result<Option<u32>, ConfigError> {
     Ok((!disabled).then_some(most))
 }
 
-fn flag(value: &str) -> Result<bool, String> {
+pub(super) fn flag(value: &str) -> Result<bool, String> {
     match value.to_ascii_lowercase().as_str() {
         "true" | "1" | "t" | "y" | "yes" => Ok(true),
         "false" | "0" | "f" | "n" | "no" => Ok(false),
@@ -148,11 +154,14 @@ fn flag(value: &str) -> Result<bool, String> {
     }
 }
 
-fn optional<T>(value: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+pub(super) fn optional<T>(
+    value: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
     if value.is_empty() { Ok(None) } else { parse(value).map(Some) }
 }
 
-fn list<T>(
+pub(super) fn list<T>(
     value: &str,
     separator: char,
     parse: impl Fn(&str) -> Result<T, String>,
@@ -164,7 +173,7 @@ fn secret(value: &str) -> Result<DeploymentSecret, String> {
     DeploymentSecret::parse(value).map_err(|error| error.to_string())
 }
 
-fn path(value: &str) -> Result<PathBuf, String> {
+pub(super) fn path(value: &str) -> Result<PathBuf, String> {
     std::path::absolute(value).map_err(|_| "a path of a file".to_owned())
 }
 
