@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 use crate::bootstrap::bootstrap;
 use crate::housekeeping::keep_house;
 use crate::key_use::KeyUse;
+use crate::ldap::LdapDirectory;
+use crate::openid::Providers;
 use crate::throttle::Throttle;
 use crate::usage::{Counted, counted};
 use crate::verify::StoreCredentials;
@@ -44,6 +46,8 @@ pub(crate) struct Verifying {
     pub trusted_proxies: usize,
     pub root_path: RootPath,
     pub cache: CachedCredentials,
+    pub providers: Providers,
+    pub directory: Option<LdapDirectory>,
 }
 
 /// The running parts.
@@ -87,6 +91,9 @@ impl Auth {
             key_use.keep_storing(store.clone(), shutdown.clone()),
             keep_revoking(cache.clone(), &events, shutdown.clone()).await,
         ];
+        let trusted_origins = config.auth.trusted_origins.as_deref().unwrap_or_default();
+        let providers = Providers::new(&settings.identity_providers, trusted_origins, &clock)?;
+        let directory = settings.ldap.clone().map(LdapDirectory::new).transpose()?;
         let (trusted_proxies, root_path) = (config.auth.trusted_proxies, config.root_path.clone());
         let verifying = Verifying {
             settings,
@@ -96,6 +103,8 @@ impl Auth {
             trusted_proxies,
             root_path,
             cache: cache.clone(),
+            providers,
+            directory,
         };
         let state = AuthState {
             store: store.clone(),
