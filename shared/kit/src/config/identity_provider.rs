@@ -214,8 +214,9 @@ mod tests {
     ];
 
     fn read_from(more: &[(&str, &str)]) -> Result<Vec<IdentityProvider>, String> {
-        let given =
-            REQUIRED.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        // Of each the last.
+        let given: BTreeMap<String, String> = REQUIRED.iter().chain(more).map(owned).collect();
         Variables::collect(given).and_then(|vars| read_all(&vars)).map_err(|error| error.to_string())
     }
 
