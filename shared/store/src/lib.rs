@@ -27,6 +27,7 @@ mod span_facts;
 mod span_ids;
 mod span_page;
 mod span_scan;
+mod span_search;
 mod store;
 mod stored;
 mod trace_facts;

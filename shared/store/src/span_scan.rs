@@ -5,10 +5,10 @@ use bennu_domain::filter::{Condition, Needs, SpanFacts};
 use bennu_domain::ids::{ProjectId, SpanRowId};
 use bennu_domain::span::Span;
 use bennu_domain::time::Timestamp;
-use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ColumnTrait as _, Condition as SqlCondition, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    QuerySelect as _, Select,
 };
 
 use crate::blocks::load_spans;
@@ -16,6 +16,7 @@ use crate::conditions::parent_is_missing;
 use crate::entities::span;
 use crate::error::StoreError;
 use crate::pace::Pace;
+use crate::span_search::SpanSearch;
 use crate::store::ScopedStore;
 
 /// Rows of the first batch at least; a caller who wants a few spans reads no more.
@@ -56,13 +57,16 @@ pub struct SpanScan<'s> {
     exhausted: bool,
     /// What there is to select from, made with the first batch.
     narrowing: Option<SqlCondition>,
+    search: Option<SpanSearch>,
 }
 
 impl<'s> ScopedStore<'s> {
     /// Begins a scan; `wanted` is how many spans the caller is likely to take.
     pub fn scan_spans(self, selection: &'s SpanSelection, wanted: usize) -> SpanScan<'s> {
-        let pace = Pace::of(wanted.clamp(FIRST_ROWS, MOST_FIRST_ROWS));
-        SpanScan { scoped: self, selection, last: None, pace, exhausted: false, narrowing: None }
+        let first_rows = wanted.clamp(FIRST_ROWS, MOST_FIRST_ROWS);
+        let search = SpanSearch::of(selection.condition.as_ref(), first_rows);
+        let pace = Pace::of(first_rows);
+        SpanScan { scoped: self, selection, last: None, pace, exhausted: false, narrowing: None, search }
     }
 }
 
@@ -73,8 +77,6 @@ impl SpanScan<'_> {
             return Ok(None);
         }
         let rows = self.read_rows().await?;
-        self.exhausted = rows.len() < self.pace.rows();
-        self.last = rows.last().map(|row| (row.start_time, row.id));
         let spans = load_spans(self.scoped, &rows).await?;
         let (rows, spans): (Vec<_>, Vec<_>) =
             rows.into_iter().zip(spans).filter_map(|(row, span)| Some((row, span?))).unzip();
@@ -89,13 +91,17 @@ impl SpanScan<'_> {
             Some(narrowing) => narrowing.clone(),
             None => self.narrowing.insert(self.scoped.narrowing_of(self.selection).await?).clone(),
         };
-        let rows = span::Entity::find()
-            .filter(narrowing)
-            .filter(SqlCondition::all().add_option(self.last.map(behind)))
-            .order_by(span::Column::StartTime, sea_orm::Order::Desc)
-            .order_by(span::Column::Id, sea_orm::Order::Desc)
-            .limit(self.pace.rows() as u64);
-        Ok(rows.all(&self.scoped.reads()).await?)
+        if let Some(search) = &mut self.search {
+            let rows = search.next_rows(self.scoped, narrowing, self.pace.rows()).await?;
+            self.exhausted = search.is_exhausted();
+            return Ok(rows);
+        }
+        let rows =
+            span::Entity::find().filter(narrowing).filter(after(self.last)).limit(self.pace.rows() as u64);
+        let rows = newest_first(rows).all(&self.scoped.reads()).await?;
+        self.exhausted = rows.len() < self.pace.rows();
+        self.last = rows.last().map(|row| (row.start_time, row.id));
+        Ok(rows)
     }
 }
 
@@ -112,7 +118,14 @@ impl ScopedStore<'_> {
     }
 }
 
-fn behind((start, row): (i64, i64)) -> SimpleExpr {
-    let position = Expr::tuple([Expr::col(span::Column::StartTime), Expr::col(span::Column::Id)]);
-    position.lt(Expr::tuple([Expr::value(start), Expr::value(row)]))
+pub(crate) fn newest_first(rows: Select<span::Entity>) -> Select<span::Entity> {
+    rows.order_by(span::Column::StartTime, sea_orm::Order::Desc)
+        .order_by(span::Column::Id, sea_orm::Order::Desc)
+}
+
+/// Goes on behind a row, by its start and id.
+pub(crate) fn after(last: Option<(i64, i64)>) -> SqlCondition {
+    let position = || Expr::tuple([Expr::col(span::Column::StartTime), Expr::col(span::Column::Id)]);
+    let behind = |(start, row)| position().lt(Expr::tuple([Expr::value(start), Expr::value(row)]));
+    SqlCondition::all().add_option(last.map(behind))
 }

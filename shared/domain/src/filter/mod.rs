@@ -6,6 +6,7 @@
 
 mod check;
 mod compare;
+mod demanded_text;
 mod error;
 mod evaluate;
 mod facts;
@@ -27,6 +28,7 @@ mod token;
 mod typed;
 mod value;
 
+pub use demanded_text::DemandedText;
 pub use error::ConditionError;
 pub use evaluate::TooCostly;
 pub use facts::{Annotation, Cumulative, SessionFacts, SpanContext, SpanFacts, TraceFacts};

@@ -5,11 +5,13 @@
 //! span that cannot be read never takes its neighbours with it.
 
 mod any_json;
+mod bytes_values;
 mod json;
 mod request;
 mod validate;
 mod wire;
 
+pub(crate) use bytes_values::has_bytes_attribute;
 pub use json::validate_json_request;
 pub use request::{SpanGroup, SpanOrigin, join_request, split_request};
 pub use validate::{Rejection, ValidGroup, ValidRequest, Validated, rejection_message, validate_request};

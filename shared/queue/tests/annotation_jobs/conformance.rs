@@ -7,13 +7,19 @@ use bennu_queue::{ClaimedJob, JobEnd, JobsError};
 
 use crate::support::{CAPACITY, TestQueue, claim_by, request, tenant};
 
-/// Makes a test of each behaviour for each queue: `embedded::…` and `redis::…`.
-macro_rules! of_both_queues {
+/// Makes a test of each behaviour for each queue: `sqlite::…`, `postgres::…` and `redis::…`.
+macro_rules! of_all_queues {
     ($($behaviour:ident),+ $(,)?) => {
-        mod embedded {
+        mod sqlite {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $behaviour() {
-                super::$behaviour(crate::support::TestQueue::embedded().await).await;
+                super::$behaviour(crate::support::TestQueue::sqlite().await).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $behaviour() {
+                super::$behaviour(crate::support::TestQueue::postgres().await).await;
             })+
         }
         mod redis {
@@ -25,7 +31,7 @@ macro_rules! of_both_queues {
     };
 }
 
-of_both_queues!(
+of_all_queues!(
     a_job_arrives_as_it_was_queued,
     a_claimed_job_is_nobody_elses,
     jobs_come_in_order_and_no_more_than_asked_for,

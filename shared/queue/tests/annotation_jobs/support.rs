@@ -1,4 +1,4 @@
-//! A queue for a test, of either kind.
+//! A queue for a test, of any kind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,7 +30,7 @@ pub struct TestQueue {
     pub jobs: Arc<dyn AnnotationJobs>,
     pub other_worker: Arc<dyn AnnotationJobs>,
     pub clock: ManualClock,
-    _files: Option<(SqliteFile, TempDir)>,
+    _files: Option<(Option<SqliteFile>, TempDir)>,
 }
 
 fn limits() -> JobLimits {
@@ -38,10 +38,18 @@ fn limits() -> JobLimits {
 }
 
 impl TestQueue {
-    pub async fn embedded() -> Self {
+    pub async fn sqlite() -> Self {
+        let file = databases::sqlite();
+        Self::in_table(DatabaseLocation::SqliteFile(file.path()), Some(file)).await
+    }
+
+    pub async fn postgres() -> Self {
+        Self::in_table(DatabaseLocation::Postgres(databases::postgres_of_plain_owner().await.url), None).await
+    }
+
+    async fn in_table(location: DatabaseLocation, file: Option<SqliteFile>) -> Self {
         let clock = ManualClock::at(Timestamp(1_700_000_000_000_000));
-        let (file, archive) = (databases::sqlite(), tempfile::tempdir().unwrap());
-        let location = DatabaseLocation::SqliteFile(file.path());
+        let archive = tempfile::tempdir().unwrap();
         let worker = async || {
             let options = ConnectOptions::new(location.clone(), 2);
             let blocks = BlockPolicy { large_bytes: usize::MAX };

@@ -1,10 +1,15 @@
 //! Reads blocks, from wherever they are, and the spans that rows refer to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use bennu_archive::ArchiveError;
+use bennu_domain::filter::DemandedText;
 use bennu_domain::span::Span;
 use bytes::Bytes;
+use futures::future::join_all;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 
@@ -54,7 +59,21 @@ async fn load_from_blocks(
     scoped: ScopedStore<'_>,
     rows: &[span::Model],
 ) -> Result<Vec<Option<Span>>, StoreError> {
-    let mut ids: Vec<i64> = rows.iter().map(|row| row.block_id).collect();
+    let places: Vec<(i64, i64)> = rows.iter().map(|row| (row.block_id, row.block_index)).collect();
+    let blocks = blocks_at(scoped, &places).await?;
+    if blocks.iter().map(|(model, _)| model.raw_bytes).sum::<i64>() <= DECODED_HERE {
+        return decode_spans(blocks, &places);
+    }
+    let decoding = tokio::task::spawn_blocking(move || decode_spans(blocks, &places));
+    decoding.await.map_err(|error| StoreError::Interrupted(error.to_string()))?
+}
+
+/// The blocks of some places, each once; those that are gone are missing.
+async fn blocks_at(
+    scoped: ScopedStore<'_>,
+    places: &[(i64, i64)],
+) -> Result<Vec<(trace_block::Model, Bytes)>, StoreError> {
+    let mut ids: Vec<i64> = places.iter().map(|(block, _)| *block).collect();
     ids.sort_unstable();
     ids.dedup();
     let models = trace_block::Entity::find()
@@ -67,13 +86,47 @@ async fn load_from_blocks(
         .buffer_unordered(PARALLEL_OBJECTS)
         .try_collect()
         .await?;
-    let places: Vec<(i64, i64)> = rows.iter().map(|row| (row.block_id, row.block_index)).collect();
-    let blocks: Vec<(trace_block::Model, Bytes)> = blocks.into_iter().flatten().collect();
-    if blocks.iter().map(|(model, _)| model.raw_bytes).sum::<i64>() <= DECODED_HERE {
-        return decode_spans(blocks, &places);
+    Ok(blocks.into_iter().flatten().collect())
+}
+
+/// Which of the spans at some places, blocks and positions in them, may hold the text. Those that are not where they were may.
+pub(crate) async fn may_hold(
+    scoped: ScopedStore<'_>,
+    places: &[(i64, i64)],
+    text: &Arc<DemandedText>,
+) -> Result<(Vec<bool>, usize), StoreError> {
+    let blocks = blocks_at(scoped, places).await?;
+    let bytes = blocks.iter().map(|(model, _)| usize::try_from(model.raw_bytes).unwrap_or_default()).sum();
+    let threads = available_parallelism().map_or(1, NonZero::get);
+    let mut parts: Vec<Vec<_>> = Vec::new();
+    parts.resize_with(threads, Vec::new);
+    blocks.into_iter().enumerate().for_each(|(number, block)| parts[number % threads].push(block));
+    let places: Arc<[(i64, i64)]> = places.into();
+    let searches = parts.into_iter().map(|part| {
+        let (places, text) = (Arc::clone(&places), Arc::clone(text));
+        tokio::task::spawn_blocking(move || search(part, &places, &text))
+    });
+    let mut without = HashSet::new();
+    for found in join_all(searches).await {
+        without.extend(found.map_err(|error| StoreError::Interrupted(error.to_string()))??);
     }
-    let decoding = tokio::task::spawn_blocking(move || decode_spans(blocks, &places));
-    decoding.await.map_err(|error| StoreError::Interrupted(error.to_string()))?
+    Ok((places.iter().map(|place| !without.contains(place)).collect(), bytes))
+}
+
+/// The places of those spans in the blocks that do not hold the text.
+fn search(
+    blocks: Vec<(trace_block::Model, Bytes)>,
+    places: &[(i64, i64)],
+    text: &DemandedText,
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    let mut decoder = BlockDecoder::new()?;
+    let mut decoded = HashMap::new();
+    for (model, bytes) in blocks {
+        decoded.insert(model.id, DecodedBlock::decode(&mut decoder, &model, &bytes)?);
+    }
+    let span_at = |(block, index): &(i64, i64)| decoded.get(block).and_then(|block| block.span(*index));
+    let without = |place: &&(i64, i64)| span_at(place).is_some_and(|span| !text.may_be_in(span));
+    Ok(places.iter().filter(without).copied().collect())
 }
 
 fn decode_spans(

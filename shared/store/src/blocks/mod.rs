@@ -4,7 +4,7 @@ mod codec;
 mod fetch;
 
 pub(crate) use codec::{BlockDecoder, BlockEncoder, DecodedBlock, EncodedBlock};
-pub(crate) use fetch::{block_bytes, blocks_of_trace, fetch_block, load_spans};
+pub(crate) use fetch::{block_bytes, blocks_of_trace, fetch_block, load_spans, may_hold};
 
 /// Where blocks go.
 #[derive(Debug, Clone, Copy)]

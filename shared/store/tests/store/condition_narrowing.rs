@@ -40,6 +40,8 @@ fn value() -> impl Strategy<Value = Value> {
         json!(" 1 "),
         json!("1.0"),
         json!("true"),
+        json!("Order\nrefunded"),
+        json!({"note": "not refunded", "n": [1]}),
         json!("x"),
         json!("X\0"),
         json!(""),
@@ -123,6 +125,9 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![1 => select(&PATHS[..]), 1 => select(columns.to_vec())].prop_map(str::to_owned)
 }
 
+/// Texts that are looked for in others.
+const PARTS: [&str; 7] = ["'L'", "'x'", "'e'", "'refunded'", "'Order'", "'nowhere'", "'not refunded\",'"];
+
 /// Conditions of any shape; some do not fit their types, those are left out.
 fn condition() -> impl Strategy<Value = String> {
     let order = select(vec!["==", "!=", "<", "<=", ">", ">=", "is", "is not"]);
@@ -131,7 +136,7 @@ fn condition() -> impl Strategy<Value = String> {
         1 => (literal(), order, name()).prop_map(|(literal, order, name)| format!("{literal} {order} {name}")),
         1 => (name(), select(vec!["in", "not in"]), vec(literal(), 0..4))
             .prop_map(|(name, order, items)| format!("{name} {order} [{}]", items.join(", "))),
-        1 => (select(vec!["'L'", "'x'", "'e'"]), select(vec!["in", "not in"]), name())
+        1 => (select(&PARTS[..]), select(vec!["in", "not in"]), name())
             .prop_map(|(part, order, name)| format!("{part} {order} {name}")),
     ];
     leaf.prop_recursive(3, 10, 3, |inner| {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bennu_access::{DeploymentSecret, KeyTraffic, NewApiKey, Role};
 use bennu_domain::account::{Email, Username};
@@ -23,9 +24,9 @@ use bennu_domain::span_filter::SpanFilter;
 use bennu_domain::time::Timestamp;
 use bennu_store::{
     AddMember, AnnotationDelete, AnnotationList, AnnotationWrite, Assignment, AuditEntry, AuditPage,
-    AuditVerdict, ConfigChange, FailureSelection, KeyOwner, MemberChange, NewAccount, NewInvitation,
-    NewJobRow, NewMember, NewStoredKey, ProjectList, QueuedEnd, QueuedWrite, Roots, ScopedStore,
-    SpanSelection, SummaryQuery, TraceList, Transfer,
+    AuditVerdict, CompactionPolicy, ConfigChange, FailureSelection, KeyOwner, MemberChange, NewAccount,
+    NewInvitation, NewJobRow, NewMember, NewStoredKey, ProjectList, QueuedEnd, QueuedWrite, Roots,
+    ScopedStore, SpanSelection, SummaryQuery, TraceList, Transfer,
 };
 use bennu_testkit::otlp::{RequestBuilder, request, span};
 
@@ -53,11 +54,14 @@ struct Rows {
 
 const RECEIPT: &str = "receipt";
 
-fn spans(mark: &str) -> RequestBuilder {
+/// A trace that arrives in two parts.
+fn spans(mark: &str) -> [RequestBuilder; 2] {
     let attribute = ("retrieval.documents.0.document.content", mark);
     let first = span(1, 1).named(mark).session("s").tokens(1, 1).attribute(attribute.0, attribute.1);
-    request().project("p").spans([first, span(1, 2).named(mark).child_of(1).error()])
+    [first, span(1, 2).named(mark).child_of(1).error()].map(|span| request().project("p").span(span))
 }
+
+const COMPACTION: CompactionPolicy = CompactionPolicy { idle: Duration::ZERO, most_bytes: 1 << 20 };
 
 fn config(mark: &str) -> AnnotationConfig {
     let kind = ConfigKind::Freeform {
@@ -132,7 +136,9 @@ fn invitation() -> NewInvitation {
 
 /// All that a tenant can have.
 async fn fill(data: ScopedStore<'_>, mark: &str) -> Rows {
-    write(data, spans(mark)).await.unwrap();
+    for part in spans(mark) {
+        write(data, part).await.unwrap();
+    }
     let targets = [of_span(1), of_trace(1), of_session("s"), of_document(1, 0)];
     let annotations = annotate(data, targets.map(|target| annotation(target, "quality", mark))).await;
     let ConfigChange::Done(config) = data.create_annotation_config(&config(mark)).await.unwrap() else {
@@ -268,8 +274,10 @@ methods! {
         assert_eq!(found, [(trace_id(1), span_id(2))].into());
     }
     write_spans(own, mine, theirs) {
-        let report = own.write_spans(prepared(spans("again"))).await.unwrap();
-        assert_eq!((report.inserted, report.duplicates), (0, 2));
+        for part in spans("again") {
+            let report = own.write_spans(prepared(part)).await.unwrap();
+            assert_eq!((report.inserted, report.duplicates), (0, 1));
+        }
         let report = write(own, request().project("p").span(span(1, 3).session("s"))).await.unwrap();
         assert_eq!(report.inserted, 1);
     }
@@ -296,6 +304,14 @@ methods! {
     }
     export_trace(own, mine, theirs) {
         assert_eq!(own.export_trace(theirs.trace).await.unwrap(), None);
+    }
+    compact_trace(own, mine, theirs) {
+        let done = own.compact_trace(theirs.trace, COMPACTION, true).await.unwrap();
+        assert_eq!((done.merged, done.archived), (0, 0));
+        assert_eq!(own.compact_trace(mine.trace, COMPACTION, true).await.unwrap().merged, 1);
+    }
+    postpone_compaction(own, mine, theirs) {
+        own.postpone_compaction(theirs.trace).await.unwrap();
     }
     delete_trace(own, mine, theirs) {
         assert!(!own.delete_trace(theirs.trace).await.unwrap());
