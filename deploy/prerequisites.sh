@@ -4,7 +4,7 @@ set -euo pipefail
 
 case "${1:-}" in
 build) packages=(gcc g++ make) ;;
-test) packages=(gcc g++ make postgresql rabbitmq-server redis-server nginx-light docker-compose python3-venv) ;;
+test) packages=(gcc g++ make postgresql rabbitmq-server redis-server slapd ldap-utils openssl nginx-light docker-compose python3-venv) ;;
 *) echo "usage: $0 build|test" >&2 && exit 2 ;;
 esac
 
@@ -30,7 +30,7 @@ if ((${#missing[@]})); then
     if [ -d /run/systemd/system ]; then
         for package in "${missing[@]}"; do
             case "$package" in
-            postgresql | rabbitmq-server | redis-server) "${as_root[@]}" systemctl --quiet disable "$package" ;;
+            postgresql | rabbitmq-server | redis-server | slapd) "${as_root[@]}" systemctl --quiet disable "$package" ;;
             nginx-light) "${as_root[@]}" systemctl --quiet disable nginx ;;
             esac
         done

@@ -13,6 +13,7 @@ mod m0012_compaction;
 mod m0013_audit_log;
 mod m0014_limits;
 mod m0015_erased_tenants;
+mod m0016_outside_identities;
 mod row_security;
 mod statistics;
 
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_audit_log::Migration),
             Box::new(m0014_limits::Migration),
             Box::new(m0015_erased_tenants::Migration),
+            Box::new(m0016_outside_identities::Migration),
         ]
     }
 }

@@ -8,9 +8,13 @@ mod housekeeping;
 mod introspection;
 mod invitations;
 mod key_use;
+mod ldap;
 mod log_in;
 mod mail;
+mod log_in_methods;
 mod memberships;
+mod openid;
+mod outside_accounts;
 mod password_reset;
 mod responses;
 mod service;
@@ -42,6 +46,9 @@ pub fn routes(state: &AuthState) -> impl Fn(&mut ServiceConfig) + use<> {
         usage::routes(config);
         if mounts_log_in {
             log_in::routes(config);
+            ldap::routes(config);
+            log_in_methods::routes(config);
+            openid::routes(config);
             password_reset::routes(config);
         }
     }
@@ -56,6 +63,9 @@ pub fn api_doc() -> utoipa::openapi::OpenApi {
     document.merge(tenants::ApiDoc::openapi());
     document.merge(usage::ApiDoc::openapi());
     document.merge(log_in::ApiDoc::openapi());
+    document.merge(ldap::ApiDoc::openapi());
+    document.merge(log_in_methods::ApiDoc::openapi());
+    document.merge(openid::ApiDoc::openapi());
     document.merge(password_reset::ApiDoc::openapi());
     document
 }

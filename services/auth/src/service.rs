@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 use crate::bootstrap::bootstrap;
 use crate::housekeeping::keep_house;
 use crate::key_use::KeyUse;
+use crate::ldap::LdapDirectory;
+use crate::openid::Providers;
 use crate::mail::{MailRoute, Outbox, Postman};
 use crate::site::Site;
 use crate::throttle::Throttle;
@@ -48,6 +50,8 @@ pub(crate) struct Verifying {
     /// None where no mail is sent.
     pub outbox: Option<Outbox>,
     pub cache: CachedCredentials,
+    pub providers: Providers,
+    pub directory: Option<LdapDirectory>,
 }
 
 /// The running parts.
@@ -108,9 +112,21 @@ impl Auth {
                 Some(outbox)
             }
         };
-        let cached = cache.clone();
-        let verifying =
-            Verifying { settings, keys, passwords, throttle, root_path, site, outbox, cache: cached };
+        let trusted_origins = config.auth.trusted_origins.as_deref().unwrap_or_default();
+        let providers = Providers::new(&settings.identity_providers, trusted_origins, &clock)?;
+        let directory = settings.ldap.clone().map(LdapDirectory::new).transpose()?;
+        let verifying = Verifying {
+            settings,
+            keys,
+            passwords,
+            throttle,
+            root_path,
+            site,
+            outbox,
+            cache: cache.clone(),
+            providers,
+            directory,
+        };
         let state = AuthState {
             store: store.clone(),
             events,

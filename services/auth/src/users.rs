@@ -47,6 +47,9 @@ struct UserBody {
     oauth2_client_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     oauth2_user_id: Option<String>,
+    /// A picture of the person, as an identity provider tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile_picture_url: Option<String>,
 }
 
 impl From<Member> for UserBody {
@@ -63,6 +66,7 @@ impl From<Member> for UserBody {
             password_needs_reset: is_local.then_some(member.password_needs_reset),
             oauth2_client_id: member.oauth2_client_id,
             oauth2_user_id: member.oauth2_user_id,
+            profile_picture_url: member.picture_url,
         }
     }
 }

@@ -36,9 +36,9 @@ mod transaction;
 mod transfer;
 
 pub use accounts::{
-    Accept, Account, AddMember, ApiKey, CreateTenant, Directory, Invitation, Invitee, KeyHolder, KeyOwner,
-    LogIn, Member, MemberChange, Membership, NewAccount, NewInvitation, NewLogIn, NewMember, NewStoredKey,
-    Rotation, StoredUsage, Tenant,
+    Accept, Account, AddMember, ApiKey, CreateTenant, Directory, Identity, Invitation, Invitee, KeyHolder,
+    KeyOwner, KnownAccount, LogIn, Member, MemberChange, Membership, NewAccount, NewInvitation, NewLogIn,
+    NewMember, NewStoredKey, ProfileChange, Rotation, StoredUsage, Tenant,
 };
 pub use annotation_configs::{Assignment, ConfigChange, StoredAnnotationConfig};
 pub use annotation_queue::{

@@ -7,6 +7,8 @@ use bennu_access::{DeploymentSecret, PasswordCost, PasswordPolicy};
 use bennu_domain::account::{Email, Username};
 
 use super::mail::{self, SmtpSettings};
+use super::identity_provider::{self, IdentityProvider};
+use super::ldap::{self, LdapSettings};
 use super::number;
 use super::variables::{ConfigError, Variables};
 use crate::http::host_of;
@@ -58,6 +60,8 @@ pub struct Credentials {
     pub smtp: Option<SmtpSettings>,
     /// Failures of an account until it is locked for a while; none: it never is.
     pub login_attempts: Option<u32>,
+    pub identity_providers: Vec<IdentityProvider>,
+    pub ldap: Option<LdapSettings>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +121,8 @@ fn credentials(vars: &Variables) -> Result<Credentials, ConfigError> {
         root_url: mail::root_url(vars)?,
         smtp: mail::read(vars)?,
         login_attempts: login_attempts(vars)?,
+        identity_providers: identity_provider::read_all(vars)?,
+        ldap: ldap::read(vars)?,
     };
     if credentials.admin_secret.as_ref() == Some(&credentials.secret) {
         return vars.refuse("BENNU_ADMIN_SECRET", "another value than BENNU_SECRET has");
@@ -165,7 +171,7 @@ pub(super) fn optional<T>(
     if value.is_empty() { Ok(None) } else { parse(value).map(Some) }
 }
 
-fn list<T>(
+pub(super) fn list<T>(
     value: &str,
     separator: char,
     parse: impl Fn(&str) -> Result<T, String>,
@@ -177,7 +183,7 @@ fn secret(value: &str) -> Result<DeploymentSecret, String> {
     DeploymentSecret::parse(value).map_err(|error| error.to_string())
 }
 
-fn path(value: &str) -> Result<PathBuf, String> {
+pub(super) fn path(value: &str) -> Result<PathBuf, String> {
     std::path::absolute(value).map_err(|_| "a path of a file".to_owned())
 }
 

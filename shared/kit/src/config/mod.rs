@@ -6,14 +6,18 @@ mod broker_url;
 mod byte_size;
 mod compaction;
 mod database_url;
+mod identity_provider;
 mod ingest_roles;
+mod ldap;
 mod log;
 mod mail;
 mod object_store_url;
 mod postgres_parts;
+mod provider_names;
 mod root_path;
 mod s3;
 mod secret_file;
+mod secret_text;
 mod settings;
 mod variables;
 
@@ -26,12 +30,15 @@ pub use auth::{AuthMode, AuthSettings, CookieSettings, Credentials, PasswordSett
 pub use broker_url::BrokerUrl;
 pub use compaction::CompactionSettings;
 pub use database_url::DatabaseUrl;
+pub use identity_provider::{ClientAuthentication, GroupRule, IdentityProvider, RoleRule, role_of_people};
 pub use ingest_roles::IngestRoles;
+pub use ldap::{LdapGroups, LdapSettings, LdapTls};
 pub use log::{LogFilter, LogFormat};
 pub use mail::{SmtpSecurity, SmtpSettings};
 pub use object_store_url::ObjectStoreUrl;
 pub use root_path::RootPath;
 pub use s3::{S3Keys, S3Settings};
+pub use secret_text::SecretText;
 pub use settings::{SETTINGS, Setting, Shown, help_text, markdown_table};
 pub use variables::ConfigError;
 

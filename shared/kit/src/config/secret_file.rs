@@ -13,8 +13,13 @@ const MOST_BYTES: u64 = 64 * 1024;
 
 /// The setting whose value is in the file that a variable of this name names: any that can hold a secret has one.
 pub(super) fn setting_of(name: &str) -> Option<&'static Setting> {
-    let name = name.strip_suffix(SUFFIX)?;
+    let name = without_suffix(name)?;
     SETTINGS.iter().find(|setting| setting.name == name && setting.shown != Shown::Plain)
+}
+
+/// The name of the setting itself.
+pub(super) fn without_suffix(name: &str) -> Option<&str> {
+    name.strip_suffix(SUFFIX)
 }
 
 /// What the file holds, without the white space around it.

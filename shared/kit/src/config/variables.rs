@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::database_url::mask;
+use super::provider_names;
 use super::secret_file;
 use super::settings::{SETTINGS, Setting, Shown};
 
@@ -19,12 +20,16 @@ pub enum ConfigError {
 }
 
 /// Values by the name of their setting.
+#[derive(Default)]
 pub(super) struct Variables {
     given: BTreeMap<&'static str, Given>,
+    /// The same of each identity provider.
+    of_providers: BTreeMap<String, BTreeMap<&'static str, Given>>,
     working_dir: String,
     home: Option<String>,
 }
 
+#[derive(Clone)]
 struct Given {
     /// The name or alias under which it came, and the place of that among the names of the setting, from 0.
     name: String,
@@ -35,7 +40,7 @@ struct Given {
 impl Variables {
     /// Sorts the variables out. A `BENNU_*` name that is not in the table is an error.
     pub(super) fn collect(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let mut all = Self { given: BTreeMap::new(), working_dir: String::new(), home: None };
+        let mut all = Self::default();
         let mut files = Vec::new();
         for (name, value) in vars {
             let value = value.trim().to_owned();
@@ -50,6 +55,7 @@ impl Variables {
                 Some(setting) => all.give(setting, name, value),
                 None => match secret_file::setting_of(&name) {
                     Some(setting) => files.push((setting, name, value)),
+                    None if all.take_of_provider(&name, &value)? => {}
                     None if name.starts_with("BENNU_") => {
                         return Err(ConfigError::Unknown { suggestion: nearest(&name), name });
                     }
@@ -72,6 +78,36 @@ impl Variables {
             self.give(setting, name, value);
         }
         Ok(())
+    }
+
+    /// `false` if the variable is not one of an identity provider.
+    fn take_of_provider(&mut self, name: &str, value: &str) -> Result<bool, ConfigError> {
+        let of_file = || {
+            let found = provider_names::read(secret_file::without_suffix(name)?)?;
+            (found.setting.shown == Shown::Never).then_some((found, true))
+        };
+        let found = provider_names::read(name).map(|found| (found, false)).or_else(of_file);
+        let Some((found, is_file)) = found else { return Ok(false) };
+        if value.is_empty() {
+            return Ok(true);
+        }
+        let value = if is_file { secret_file::read(name, value)? } else { value.to_owned() };
+        let given = self.of_providers.entry(found.provider).or_default();
+        if given.get(found.setting.name).is_none_or(|given| found.rank < given.rank) {
+            given.insert(found.setting.name, Given { name: name.to_owned(), rank: found.rank, value });
+        }
+        Ok(true)
+    }
+
+    /// The names of the identity providers that variables name.
+    pub(super) fn providers(&self) -> Vec<String> {
+        self.of_providers.keys().cloned().collect()
+    }
+
+    /// What is set for one of them.
+    pub(super) fn of_provider(&self, name: &str) -> Self {
+        let given = self.of_providers.get(name).cloned().unwrap_or_default();
+        Self { given, ..Self::default() }
     }
 
     fn give(&mut self, setting: &Setting, name: String, value: String) {

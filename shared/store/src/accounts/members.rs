@@ -42,6 +42,7 @@ pub struct Member {
     pub password_needs_reset: bool,
     pub oauth2_client_id: Option<String>,
     pub oauth2_user_id: Option<String>,
+    pub picture_url: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -335,6 +336,8 @@ pub(super) async fn make_account(
         manages_platform: Set(false),
         created_at: Set(now),
         updated_at: Set(now),
+        picture_url: Set(None),
+        ldap_unique_id: Set(None),
     };
     let unless_taken = OnConflict::column(user::Column::Email).do_nothing().to_owned();
     inserted(user::Entity::insert(row).on_conflict(unless_taken).try_insert(), connection).await
@@ -363,7 +366,7 @@ pub(super) async fn end_log_ins(connection: &impl ConnectionTrait, user: UserId)
     Ok(())
 }
 
-fn read_account(row: user::Model) -> Account {
+pub(super) fn read_account(row: user::Model) -> Account {
     Account {
         id: UserId(row.id),
         email: row.email,
@@ -384,6 +387,7 @@ fn read_member(account: user::Model, row: membership::Model) -> Member {
         password_needs_reset: account.password_needs_reset,
         oauth2_client_id: account.oauth2_client_id,
         oauth2_user_id: account.oauth2_user_id,
+        picture_url: account.picture_url,
         created_at: Timestamp(row.created_at),
         updated_at: Timestamp(account.updated_at.max(row.updated_at)),
     }

@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod erase;
+mod identities;
 mod invitations;
 mod limits;
 mod log_ins;
@@ -17,6 +18,7 @@ use crate::store::Store;
 use crate::transaction::WriteTransaction;
 
 pub use api_keys::{ApiKey, KeyHolder, KeyOwner, NewStoredKey};
+pub use identities::{Identity, KnownAccount, ProfileChange};
 pub use invitations::{Accept, Invitation, Invitee, NewInvitation};
 pub use limits::StoredUsage;
 pub use log_ins::{LogIn, NewLogIn, Rotation};

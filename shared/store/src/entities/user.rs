@@ -17,6 +17,8 @@ pub struct Model {
     pub manages_platform: bool,
     pub created_at: i64,
     pub updated_at: i64,
+    pub picture_url: Option<String>,
+    pub ldap_unique_id: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

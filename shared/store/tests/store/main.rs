@@ -22,6 +22,7 @@ mod errors;
 mod facets;
 mod foreign_rows;
 mod forgetting;
+mod identities;
 mod large_blocks;
 mod lossless;
 mod narrowing;
