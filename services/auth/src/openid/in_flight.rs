@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 /// As long as the reference server gives people to log in at their provider.
 pub const LIFE: Duration = Duration::from_mins(15);
 
+/// Browsers keep cookies of up to 4096 bytes, and this is in one, signed and in Base64 with the rest of the state.
+const LONGEST_RETURN_URL: usize = 2_000;
+
 /// The names of the reference server.
 pub const STATE: &str = "phoenix-oauth2-state";
 pub const NONCE: &str = "phoenix-oauth2-nonce";
@@ -64,9 +67,9 @@ pub fn value_of(request: &HttpRequest, name: &str) -> Option<String> {
     request.cookie(name).map(|cookie| cookie.value().to_owned()).filter(|value| !value.is_empty())
 }
 
-/// A path of this server, and nothing that a browser takes for another host.
+/// A path of this server, and nothing that a browser takes for another host; short enough for a cookie.
 pub fn is_safe_return_url(url: &str) -> bool {
-    let rest = url.strip_prefix('/');
+    let rest = url.strip_prefix('/').filter(|_| url.len() <= LONGEST_RETURN_URL);
     rest.is_some_and(|rest| !rest.starts_with('/'))
         && !url.contains(|c: char| c == '\\' || c.is_control() || c.is_whitespace())
 }
@@ -85,5 +88,6 @@ mod tests {
         for url in elsewhere {
             assert!(!is_safe_return_url(url), "{url}");
         }
+        assert!(!is_safe_return_url(&format!("/{}", "x".repeat(LONGEST_RETURN_URL))));
     }
 }
