@@ -3,6 +3,7 @@
 //! The generator, the client and the server process are also meant for integration tests: every generated
 //! request knows the ids of its spans, and the client reports exactly which requests were acknowledged.
 
+pub mod access_load;
 pub mod agent_trace;
 pub mod annotation_load;
 pub mod body_files;

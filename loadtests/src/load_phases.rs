@@ -120,7 +120,8 @@ pub fn progress(total: usize) -> impl Fn(usize) + Sync {
     }
 }
 
-fn require_all_acknowledged(outcome: &LoadOutcome) -> Result<()> {
+/// An error that counts the requests which were given up, by reason.
+pub fn require_all_acknowledged(outcome: &LoadOutcome) -> Result<()> {
     ensure!(outcome.failures.is_empty(), "not every request was acknowledged: {:?}", outcome.failures);
     Ok(())
 }

@@ -59,6 +59,16 @@ impl ServerProcess {
     /// Runs `program serve` with its data in `directory/data` and its output in `directory/<name>.log`, and
     /// returns once it is ready. Starting again with the same directory finds the data of the last run.
     pub fn start(kind: ServerKind, program: &Path, directory: &Path) -> Result<Self> {
+        Self::start_with(kind, program, directory, &[])
+    }
+
+    /// The same with settings, by their names without the prefix.
+    pub fn start_with(
+        kind: ServerKind,
+        program: &Path,
+        directory: &Path,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
         let data = data_directory(directory);
         fs::create_dir_all(&data)?;
         let log = directory.join(format!("{}.log", kind.name()));
@@ -75,6 +85,7 @@ impl ServerProcess {
         }
         command
             .arg("serve")
+            .envs(settings.iter().map(|(name, value)| (kind.setting(name), value)))
             .env(kind.setting("HOST"), "127.0.0.1")
             .env(kind.setting("PORT"), port.to_string())
             .env(kind.setting("GRPC_PORT"), grpc_port.to_string())

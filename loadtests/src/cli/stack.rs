@@ -1,9 +1,9 @@
 //! `bench stack`, `bench fill` and `bench bulk`: the distributed shape under load, either shape as it fills, and ways of writing rows.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use bennu_loadtests::bulk_statements;
 use bennu_loadtests::fill_curve::{FillPoint, FillingStore};
 use bennu_loadtests::otlp_client::Endpoint;
@@ -14,9 +14,8 @@ use bennu_loadtests::stack_load::LoadedStack;
 use bennu_loadtests::stack_report::CurveTable;
 use bennu_loadtests::trace_generator::TraceGenerator;
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
-use super::now;
+use super::{keep, now};
 
 /// Where the rate is measured, as far as the option says.
 const POINTS: [usize; 5] = [0, 500_000, 1_000_000, 2_000_000, 5_000_000];
@@ -133,10 +132,4 @@ fn curve(
 fn setting(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a name, =, and a value")?;
     Ok((name.to_owned(), value.to_owned()))
-}
-
-fn keep(file: Option<&Path>, figures: &impl Serialize) -> Result<()> {
-    let Some(file) = file else { return Ok(()) };
-    fs::write(file, serde_json::to_vec_pretty(figures)?)
-        .with_context(|| format!("could not write {}", file.display()))
 }
