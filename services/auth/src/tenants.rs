@@ -1,6 +1,6 @@
 //! `/platform/v1/tenants`: the customers of the deployment, for those who run it.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bennu_access::{CredentialName, ManagePlatform, Role, SystemScope};
 use bennu_domain::account::{Email, TenantSlug, Username};
 use bennu_domain::ids::TenantId;
@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::responses::{field_error, no_content, store_failed, unusable};
 use crate::service::AuthState;
 use crate::usage::LimitsBody;
+use crate::users::welcome;
 
 const LARGEST_PAGE: usize = 1_000;
 
@@ -100,7 +101,7 @@ async fn list(
     Ok(web::Json(PageBody { data: tenants.into_iter().map(TenantBody::from).collect(), next_cursor }))
 }
 
-/// Makes a tenant.
+/// Makes a tenant. Its first administrator is welcomed by mail, if this server sends mail.
 #[utoipa::path(
     post, path = "/platform/v1/tenants", operation_id = "createTenant", tag = "platform",
     request_body = CreateTenantRequestBody,
@@ -112,6 +113,7 @@ async fn list(
     )
 )]
 async fn create(
+    request: HttpRequest,
     _caller: Authorized<ManagePlatform>,
     state: web::Data<AuthState>,
     body: JsonBody<CreateTenantRequestBody>,
@@ -152,7 +154,7 @@ async fn create(
         .map_err(store_failed)?;
     if let Some(admin) = admin {
         match store.add_member(admin).await.map_err(store_failed)? {
-            AddMember::Added(_) => {}
+            AddMember::Added(member) => welcome(&state, &request, member.user),
             AddMember::EmailTaken => return Err(ApiError::Conflict("Email already exists".to_owned())),
             AddMember::UsernameTaken => return Err(ApiError::Conflict("Username already exists".to_owned())),
         }

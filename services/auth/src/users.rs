@@ -184,8 +184,8 @@ async fn create_user(
     }
 }
 
-/// Who gets no mail asks for a link, or is given one.
-fn welcome(state: &AuthState, request: &HttpRequest, user: UserId) {
+/// Mails a first link to a new member. Who gets no mail asks for a link, or is given one.
+pub fn welcome(state: &AuthState, request: &HttpRequest, user: UserId) {
     let Some(verifying) = state.verifying.as_deref() else { return };
     if let Some(outbox) = &verifying.outbox {
         let _ = outbox.order(Order::Welcome { user, site: verifying.site.seen_from(request) });

@@ -119,8 +119,13 @@ impl Database {
     }
 }
 
-/// On SQLite one transaction writes at a time, so nobody erases the tenant before the end of this one.
-async fn refuse_erased(transaction: &DatabaseTransaction, tenant: i64) -> Result<(), StoreError> {
+/// The same as what a transaction of a tenant begins with, for one that has gone through another door.
+pub(crate) async fn refuse_erased(transaction: &impl ConnectionTrait, tenant: i64) -> Result<(), StoreError> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        transaction.execute_unprepared(&format!("SELECT hold_tenant({tenant})")).await?;
+        return Ok(());
+    }
+    // One transaction writes at a time there, so nobody erases the tenant before the end of this one.
     let sql = "SELECT 1 FROM tenants WHERE id = ? AND erased_at IS NOT NULL";
     let erased = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [tenant.into()]);
     match transaction.query_one_raw(erased).await? {

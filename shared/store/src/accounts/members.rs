@@ -16,6 +16,7 @@ use sea_orm::{
 
 use super::Directory;
 use crate::audit::AuditEntry;
+use crate::database::refuse_erased;
 use crate::entities::{api_key, auth_session, membership, user};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -194,6 +195,7 @@ impl<'a> ScopedStore<'a> {
     pub async fn add_member(self, new: NewMember) -> Result<AddMember, StoreError> {
         let now = self.store.now();
         let transaction = self.accounts().begin().await?;
+        refuse_erased(&transaction, self.tenant).await?;
         let Some(account) = make_account(&transaction, new.account, now).await? else {
             transaction.rollback().await?;
             return Ok(AddMember::EmailTaken);

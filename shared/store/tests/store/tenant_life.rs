@@ -20,7 +20,7 @@ use bennu_store::{
 use bennu_testkit::otlp::{request, span};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
-use crate::accounts::{add, add_key, directory};
+use crate::accounts::{add, add_key, directory, new_member};
 use crate::support::{
     EVERYTHING_IS_LARGE, TestStore, annotate, annotation, everything, of_span, on_both_engines, prepared,
     write, write_until_stored,
@@ -158,6 +158,7 @@ async fn what_comes_for_an_erased_tenant_is_dropped(db: TestStore) {
     for refused in [
         data.annotate(vec![annotation(of_span(1), "n", "l")]).await.map(drop),
         data.queue_jobs(&[job()], 10).await.map(drop),
+        data.add_member(new_member("late", Role::Admin)).await.map(drop),
         data.create_project(&ProjectName::new("q").unwrap(), None).await.map(drop),
     ] {
         assert!(matches!(refused, Err(StoreError::TenantErased)), "{refused:?}");

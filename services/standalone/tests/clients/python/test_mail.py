@@ -109,6 +109,13 @@ def test_new_members_are_welcome(auth, admin, mailbox):
     assert SITE in text and "token" not in text
 
 
+def test_the_first_administrator_of_a_tenant_is_welcome(auth, mailbox):
+    slug, _ = accounts.new_tenant(auth)
+    mailbox.wait_for(1)
+    assert mailbox.recipients == [[f"{slug}@example.com"]]
+    assert set_password(auth, mailbox.token(0), "of-my-own") == 204
+
+
 def test_invitations_reach_whom_they_are_for(auth, admin, mailbox):
     admin.taken("POST", "/v1/invitations", json={"role": "MEMBER"})
     made = admin.taken("POST", "/v1/invitations", json={"role": "MEMBER", "email": "ada@example.com"})
