@@ -12,10 +12,6 @@ use bennu_kit::http::{self, Access};
 use bennu_process::{Process, open_annotation_jobs, open_archive, open_store};
 use clap::{Parser, Subcommand};
 
-/// The allocator of the C library costs more, as in the other programs.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Applies queued annotations.
 ///
 /// Any number of workers share a queue; one that dies loses nothing, another takes its annotations over.

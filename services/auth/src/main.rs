@@ -11,10 +11,6 @@ use bennu_kit::http;
 use bennu_process::{Process, access, connect_events, open_archive, open_store};
 use clap::{Parser, Subcommand};
 
-/// The allocator of the C library costs more, as in the other programs.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Serves logging in, users, API keys and tenants over HTTP, and tells the other services over gRPC who is behind a credential.
 #[derive(Parser)]
 #[command(name = "bennu-auth", version, arg_required_else_help = true)]

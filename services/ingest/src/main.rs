@@ -8,10 +8,6 @@ use bennu_kit::config::{self, Config};
 use bennu_queue::RabbitMq;
 use clap::{Parser, Subcommand};
 
-/// A fifth of the time of an ingest load went into the allocator of the C library.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Takes OTLP spans in over HTTP and gRPC, and stores them.
 ///
 /// Receivers publish spans to the broker and answer once it has confirmed; writers store what they take from it. A process

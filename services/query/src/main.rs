@@ -11,10 +11,6 @@ use bennu_process::{Process, connect_events, open_annotation_jobs, open_archive,
 use bennu_query::home::{self, HomePage};
 use clap::{Parser, Subcommand};
 
-/// The allocator of the C library costs more, as in the other programs.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The API document of all services, which clients find behind the gateway; a test keeps it that of the code.
 const API_DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 

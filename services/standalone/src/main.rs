@@ -6,10 +6,6 @@ use bennu_kit::config::{self, Config};
 use bennu_standalone::{api_document, audit, serve};
 use clap::{Parser, Subcommand};
 
-/// A fifth of the time of an ingest load went into the allocator of the C library.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// A multi-tenant trace store for LLM applications that speaks the Phoenix API.
 ///
 /// Send traces with any OpenTelemetry exporter, read them with any Phoenix client.

@@ -3,6 +3,7 @@
 mod access;
 mod backends;
 pub mod introspection;
+mod memory;
 mod process;
 
 pub use access::{access, keep_revoking, remote_access};

@@ -1,6 +1,6 @@
 //! Text that a condition demands, looked for in the bytes of spans: that takes a tenth of the time of decoding them.
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::typed::{Cast, Expr, Literal, Place, Step};
 use super::{Condition, Field};
@@ -38,7 +38,10 @@ impl DemandedText {
     pub fn of(condition: &Condition) -> Option<Self> {
         let texts = texts_of(&condition.expr)?;
         let patterns = texts.iter().map(String::as_str).chain(MAKES_LETTERS);
-        AhoCorasick::builder().ascii_case_insensitive(true).build(patterns).ok().map(Self)
+        // A few small patterns: their automaton fits into the cache, and reads a byte a step.
+        let mut automaton = AhoCorasick::builder();
+        automaton.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
+        automaton.build(patterns).ok().map(Self)
     }
 
     /// Whether the condition may hold for a span with these OTLP bytes.

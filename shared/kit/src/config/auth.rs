@@ -6,9 +6,9 @@ use std::time::Duration;
 use bennu_access::{DeploymentSecret, PasswordCost, PasswordPolicy};
 use bennu_domain::account::{Email, Username};
 
-use super::mail::{self, SmtpSettings};
 use super::identity_provider::{self, IdentityProvider};
 use super::ldap::{self, LdapSettings};
+use super::mail::{self, SmtpSettings};
 use super::number;
 use super::variables::{ConfigError, Variables};
 use crate::http::host_of;
