@@ -20,10 +20,15 @@ pub struct Caller<R = Read> {
     rule: PhantomData<R>,
 }
 
-impl<R> Caller<R> {
-    /// The data that the caller may see; changes go on record in the caller's name.
+impl<R: Rule> Caller<R> {
+    /// The data that the caller may see; changes go on record in the caller's name. Who only reads is served by the replica, if
+    /// there is one.
     pub fn store(&self) -> ScopedStore<'_> {
-        self.store.scoped(&self.scope).by(&self.actor)
+        let store = self.store.scoped(&self.scope).by(&self.actor);
+        match R::PERMISSION {
+            Permission::Read | Permission::Query => store.lagging(),
+            _ => store,
+        }
     }
 
     /// The account whose name stands on what the caller adds; nobody has one where authentication is off.

@@ -268,6 +268,7 @@ fn an_error_is_one_line_with_the_name_the_value_and_what_is_expected() {
         ("BENNU_INGEST_BATCH_SPANS", "0"),
         ("BENNU_DATABASE_CONNECTIONS", "-1"),
         ("BENNU_DATABASE_ACQUIRE_SECONDS", "0"),
+        ("BENNU_DATABASE_READ_URL", "postgresql://replica/bennu"), // the database is a file
         ("BENNU_DATABASE_STATEMENT_SECONDS", "0.5"),
         ("BENNU_COMPACT_IDLE_SECONDS", "5m"),
         ("BENNU_COMPACT_BLOCK_BYTES", "1"),

@@ -64,9 +64,13 @@ pub async fn open_store(config: &Config, archive: Archive) -> anyhow::Result<Sto
         statement: config.database_statement,
     };
     let blocks = BlockPolicy { large_bytes: config.large_block_bytes };
-    let store = Store::open(&options, archive, blocks, Arc::new(SystemClock))
+    let mut store = Store::open(&options, archive, blocks, Arc::new(SystemClock))
         .await
         .with_context(|| format!("BENNU_DATABASE_URL: cannot open {}", config.database))?;
+    if let Some(replica @ DatabaseUrl::Postgres(url)) = &config.database_replica {
+        let opened = store.read_from_replica(url, &options).await;
+        opened.with_context(|| format!("BENNU_DATABASE_READ_URL: cannot open {replica}"))?;
+    }
     create_default_project(&store).await?;
     Ok(store)
 }

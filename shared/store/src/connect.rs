@@ -59,13 +59,7 @@ pub(crate) struct Connections {
 pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbErr> {
     match &options.location {
         DatabaseLocation::Postgres(url) => {
-            let mut postgres = base_options(url.clone(), options.connections, options.acquire);
-            let limits = [
-                ("statement_timeout", options.statement.as_millis()),
-                ("idle_in_transaction_session_timeout", IDLE_TRANSACTION.as_millis()),
-            ];
-            postgres.min_connections(1).map_sqlx_postgres_opts(move |postgres| postgres.options(limits));
-            let connection = Database::connect(postgres).await?;
+            let connection = connect_postgres(url, options).await?;
             Ok(Connections { write: connection.clone(), read: connection, folding: None })
         }
         // Every connection to ":memory:" is a database of its own, so there is only one.
@@ -87,6 +81,20 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbE
             Ok(Connections { write, read, folding: Some(folding) })
         }
     }
+}
+
+/// A pool of connections to a Postgres server.
+pub(crate) async fn connect_postgres(
+    url: &str,
+    options: &ConnectOptions,
+) -> Result<DatabaseConnection, DbErr> {
+    let mut postgres = base_options(url.to_owned(), options.connections, options.acquire);
+    let limits = [
+        ("statement_timeout", options.statement.as_millis()),
+        ("idle_in_transaction_session_timeout", IDLE_TRANSACTION.as_millis()),
+    ];
+    postgres.min_connections(1).map_sqlx_postgres_opts(move |postgres| postgres.options(limits));
+    Database::connect(postgres).await
 }
 
 fn base_options(url: String, connections: u32, acquire: Duration) -> SeaOptions {

@@ -48,12 +48,19 @@ impl Door {
 pub(crate) struct Database {
     write: DatabaseConnection,
     read: DatabaseConnection,
+    /// Another server that follows this one, a moment behind it.
+    replica: Option<DatabaseConnection>,
     pub(crate) journal: Journal,
 }
 
 impl Database {
     pub fn new(connections: Connections) -> Self {
-        Self { write: connections.write, read: connections.read, journal: Journal::default() }
+        Self { write: connections.write, read: connections.read, replica: None, journal: Journal::default() }
+    }
+
+    /// From now on reads that may be a moment behind go there.
+    pub fn follow_with(&mut self, replica: DatabaseConnection) {
+        self.replica = Some(replica);
     }
 
     pub fn backend(&self) -> DbBackend {
@@ -63,6 +70,11 @@ impl Database {
     /// To read through a door.
     pub fn reads(&self, door: Door) -> Reads<'_> {
         Reads { connection: &self.read, door }
+    }
+
+    /// The same, a moment behind if there is a replica.
+    pub fn lagging_reads(&self, door: Door) -> Reads<'_> {
+        Reads { connection: self.replica.as_ref().unwrap_or(&self.read), door }
     }
 
     /// A transaction that writes. For a tenant that was erased there is none: its id never comes back, and what was still on its
@@ -109,10 +121,16 @@ impl Database {
 
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.journal.check()?;
+        if let Some(replica) = &self.replica {
+            replica.ping().await?;
+        }
         Ok(self.read.ping().await?)
     }
 
     pub async fn close(self) -> Result<(), StoreError> {
+        if let Some(replica) = self.replica {
+            replica.close().await?;
+        }
         self.read.close().await?;
         self.journal.close().await?;
         Ok(self.write.close().await?)

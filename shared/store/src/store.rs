@@ -9,7 +9,7 @@ use bennu_migrations::{Migrator, MigratorTrait, assume_statistics};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::blocks::BlockPolicy;
-use crate::connect::{ConnectOptions, DatabaseLocation, connect};
+use crate::connect::{ConnectOptions, DatabaseLocation, connect, connect_postgres};
 use crate::database::{Database, Door, Reads};
 use crate::error::StoreError;
 use crate::journal::Journal;
@@ -64,6 +64,14 @@ impl Store {
         Migrator::up(transaction.raw(), None).await?;
         assume_statistics(&transaction).await?;
         transaction.commit().await
+    }
+
+    /// Has reads that may be a moment behind go to a replica of the Postgres server; see [`ScopedStore::lagging`].
+    pub async fn read_from_replica(&mut self, url: &str, options: &ConnectOptions) -> Result<(), StoreError> {
+        let replica = connect_postgres(url, options).await?;
+        replica.ping().await?;
+        self.database.follow_with(replica);
+        Ok(())
     }
 
     /// Microseconds since 1970.
@@ -124,7 +132,7 @@ impl Store {
     /// }
     /// ```
     pub fn scoped(&self, scope: &TenantScope) -> ScopedStore<'_> {
-        ScopedStore { store: self, tenant: scope.tenant().0, actor: None, erasing: false }
+        ScopedStore { store: self, tenant: scope.tenant().0, actor: None, erasing: false, lagging: false }
     }
 
     /// Reads the rows of all tenants: for background work, never for a caller. The reason goes to the log.
@@ -173,6 +181,7 @@ pub struct ScopedStore<'a> {
     pub(crate) actor: Option<&'a Actor>,
     /// Whether it is there to erase the tenant, and works though that has happened.
     erasing: bool,
+    lagging: bool,
 }
 
 impl<'a> ScopedStore<'a> {
@@ -188,9 +197,19 @@ impl<'a> ScopedStore<'a> {
         Self { erasing: true, ..self }
     }
 
+    /// For callers who only read: what was written a moment ago may be missing.
+    #[must_use]
+    pub fn lagging(self) -> Self {
+        Self { lagging: true, ..self }
+    }
+
     /// Reads the tenant's rows.
     pub(crate) fn reads(self) -> Reads<'a> {
-        self.store.database.reads(Door::Tenant(self.tenant))
+        let door = Door::Tenant(self.tenant);
+        match self.lagging {
+            true => self.store.database.lagging_reads(door),
+            false => self.store.database.reads(door),
+        }
     }
 
     /// A transaction over the tenant's rows; none if it was erased.

@@ -63,6 +63,8 @@ pub struct Config {
     /// Absolute.
     pub working_dir: PathBuf,
     pub database: DatabaseUrl,
+    /// A replica of it, which is behind it by a moment.
+    pub database_replica: Option<DatabaseUrl>,
     pub object_store: ObjectStoreUrl,
     pub s3: S3Settings,
     /// None: spans are handed over within the process.
@@ -135,6 +137,7 @@ impl Config {
             grpc_port: vars.read("BENNU_GRPC_PORT", port)?,
             root_path: vars.read("BENNU_HOST_ROOT_PATH", RootPath::parse)?,
             database: database(&mut vars)?,
+            database_replica: replica(&mut vars)?,
             s3: s3::read(&vars, &object_store)?,
             object_store,
             broker: broker(&vars)?,
@@ -211,6 +214,20 @@ fn database(vars: &mut Variables) -> Result<DatabaseUrl, ConfigError> {
         Some(url) if !vars.is_set("BENNU_DATABASE_URL") => Ok(url),
         _ => vars.read("BENNU_DATABASE_URL", DatabaseUrl::parse),
     }
+}
+
+/// A file has no replica.
+fn replica(vars: &mut Variables) -> Result<Option<DatabaseUrl>, ConfigError> {
+    const EXPECTED: &str = "postgresql://…, a replica of the Postgres in BENNU_DATABASE_URL";
+    if !vars.is_set("BENNU_DATABASE_READ_URL") {
+        return Ok(None);
+    }
+    let of_postgres = matches!(database(vars)?, DatabaseUrl::Postgres(_));
+    let read = |value: &str| match DatabaseUrl::parse(value) {
+        Ok(url @ DatabaseUrl::Postgres(_)) if of_postgres => Ok(url),
+        _ => Err(EXPECTED.to_owned()),
+    };
+    vars.read("BENNU_DATABASE_READ_URL", read).map(Some)
 }
 
 fn absolute_dir(value: &str, home: Option<&str>) -> Result<PathBuf, String> {

@@ -52,6 +52,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("BENNU_HOST_ROOT_PATH", &["PHOENIX_HOST_ROOT_PATH"], "", "Path prefix under which a proxy publishes the server, such as /bennu"),
     Setting::new("BENNU_WORKING_DIR", &["PHOENIX_WORKING_DIR"], "~/.bennu", "Directory of the embedded database and objects"),
     Setting::new("BENNU_DATABASE_URL", &["PHOENIX_SQL_DATABASE_URL"], "sqlite:///{working_dir}/bennu.db", "Database: sqlite:///:memory:, sqlite:///file.db, sqlite:////absolute/file.db or postgresql://user:password@host/name").shown(Shown::Url),
+    Setting::new("BENNU_DATABASE_READ_URL", &[], "", "A replica of that Postgres, for everything that only reads; what was written a moment ago may be missing there").shown(Shown::Url),
     Setting::new("BENNU_POSTGRES_HOST", &["PHOENIX_POSTGRES_HOST"], "", "Postgres host, used when no database URL is set"),
     Setting::new("BENNU_POSTGRES_PORT", &["PHOENIX_POSTGRES_PORT"], "5432", "Postgres port, beside the host"),
     Setting::new("BENNU_POSTGRES_USER", &["PHOENIX_POSTGRES_USER"], "", "Postgres user, required beside the host"),

@@ -32,6 +32,7 @@ mod plans;
 mod projects;
 mod reopening;
 mod repetition;
+mod replica;
 mod roll_ups;
 mod running_spans;
 mod session_pages;

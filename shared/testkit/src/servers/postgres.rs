@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use super::debian::{ServerUser, find_newest_program};
 use super::server::{Greeting, Recipe, Server, ServerError, failed_to, on_free_ports, tail};
@@ -28,6 +29,27 @@ pub fn start_durable() -> Result<Server, ServerError> {
     on_free_ports(|[port]| start_on(port, &DURABLE))
 }
 
+/// A replica of a server that was started here: it follows with a stream of its log.
+pub fn start_replica(of: &Server) -> Result<Server, ServerError> {
+    let url = of.variables[0].1.as_str();
+    on_free_ports(|[port]| {
+        let pg_basebackup = find_newest_program("/usr/lib/postgresql", "pg_basebackup", "postgresql")?;
+        let user = ServerUser::choose()?;
+        let directory = tempfile::tempdir().map_err(failed_to("making a directory for Postgres"))?;
+        user.give(directory.path())?;
+        let data = directory.path().join("data");
+        let mut copy = user.command(&pg_basebackup, directory.path());
+        copy.arg("--dbname").arg(url).arg("--pgdata").arg(&data);
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync"]);
+        let done = copy.stdin(Stdio::null()).output().map_err(failed_to("running pg_basebackup"))?;
+        if !done.status.success() {
+            let output = tail(&done.stderr);
+            return Err(ServerError::Failed { what: "pg_basebackup failed".to_owned(), output });
+        }
+        run(&user, &pg_basebackup.with_file_name("postgres"), directory, port, &FORGETFUL)
+    })
+}
+
 fn start_on(port: u16, settings: &[&str]) -> Result<Server, ServerError> {
     let initdb = find_newest_program("/usr/lib/postgresql", "initdb", "postgresql")?;
     let user = ServerUser::choose()?;
@@ -36,7 +58,19 @@ fn start_on(port: u16, settings: &[&str]) -> Result<Server, ServerError> {
     let data = directory.path().join("data");
     initialise(user.command(&initdb, directory.path()), &data)?;
 
-    let mut command = user.command(&initdb.with_file_name("postgres"), directory.path());
+    run(&user, &initdb.with_file_name("postgres"), directory, port, settings)
+}
+
+/// Serves the data that is in the directory.
+fn run(
+    user: &ServerUser,
+    postgres: &Path,
+    directory: TempDir,
+    port: u16,
+    settings: &[&str],
+) -> Result<Server, ServerError> {
+    let data = directory.path().join("data");
+    let mut command = user.command(postgres, directory.path());
     command.arg("-D").arg(data).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
     command.args(settings.iter().flat_map(|setting| ["-c", *setting]));
     let recipe = Recipe {
