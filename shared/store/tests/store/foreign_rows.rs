@@ -290,6 +290,10 @@ methods! {
         assert!(!own.delete_span(theirs.span).await.unwrap());
         assert!(own.delete_span(mine.span).await.unwrap());
     }
+    lagging(own, mine, theirs) {
+        assert_eq!(every_span(own.lagging(), theirs.project).await, []);
+        assert_eq!(every_span(own.lagging(), mine.project).await.len(), 2);
+    }
     trace_row_with_id(own, mine, theirs) {
         assert_eq!(own.trace_row_with_id(trace_id(1)).await.unwrap(), Some(mine.trace));
     }

@@ -8,7 +8,7 @@ use bennu_archive::Archive;
 use bennu_domain::ids::TenantId;
 use bennu_domain::project::ProjectName;
 use bennu_domain::time::Timestamp;
-use bennu_store::{ConnectOptions, DatabaseLocation, ProjectList, ScopedStore, Store};
+use bennu_store::{ConnectOptions, DatabaseLocation, ProjectList, ScopedStore, Store, StoreError};
 use bennu_testkit::clock::ManualClock;
 use bennu_testkit::databases;
 use bennu_testkit::otlp::{request, span};
@@ -19,9 +19,9 @@ use crate::support::{NOTHING_IS_LARGE, every_span, write};
 /// The stream brings a commit within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn names(data: ScopedStore<'_>) -> Vec<String> {
-    let projects = data.list_projects(&ProjectList::default()).await.unwrap();
-    projects.items.into_iter().map(|project| project.name.as_str().to_owned()).collect()
+async fn names(data: ScopedStore<'_>) -> Result<Vec<String>, StoreError> {
+    let projects = data.list_projects(&ProjectList { limit: 9, ..ProjectList::default() }).await?;
+    Ok(projects.items.into_iter().map(|project| project.name.as_str().to_owned()).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +40,8 @@ async fn who_only_reads_is_served_by_the_replica_and_writers_by_the_first_server
 
     write(data, request().project("p").span(span(1, 1))).await.unwrap();
     let followed = async {
-        while names(data.lagging()).await.is_empty() {
+        // At first it does not even have the tables.
+        while names(data.lagging()).await.ok().is_none_or(|names| names.is_empty()) {
             tokio::task::yield_now().await;
         }
     };
@@ -50,7 +51,7 @@ async fn who_only_reads_is_served_by_the_replica_and_writers_by_the_first_server
 
     // What is not behind goes to the first server, what may be behind does not need it.
     primary.kill();
-    assert_eq!(names(data.lagging()).await, ["p"]);
-    assert!(data.list_projects(&ProjectList::default()).await.is_err());
+    assert_eq!(names(data.lagging()).await.unwrap(), ["p"]);
+    assert!(names(data).await.is_err());
     assert!(data.lagging().create_project(&ProjectName::new("q").unwrap(), None).await.is_err());
 }
