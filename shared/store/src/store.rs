@@ -203,6 +203,12 @@ impl<'a> ScopedStore<'a> {
         Self { lagging: true, ..self }
     }
 
+    /// Reads what is there at this moment, whatever a replica knows.
+    #[must_use]
+    pub(crate) fn current(self) -> Self {
+        Self { lagging: false, ..self }
+    }
+
     /// Reads the tenant's rows.
     pub(crate) fn reads(self) -> Reads<'a> {
         let door = Door::Tenant(self.tenant);

@@ -34,6 +34,8 @@ pub(crate) async fn load_spans(
     rows: &[span::Model],
 ) -> Result<Vec<Option<Span>>, StoreError> {
     let mut spans = load_from_blocks(scoped, rows).await?;
+    // What has moved away from where a replica has it is found only where it was moved.
+    let scoped = scoped.current();
     let mut missing: Vec<span::Model> =
         rows.iter().zip(&spans).filter(|(_, span)| span.is_none()).map(|(row, _)| row.clone()).collect();
     for _ in 0..MOST_MOVES {
@@ -170,7 +172,7 @@ async fn moved_rows(
 
 /// The blocks of a trace as they are at one moment, oldest first.
 pub(crate) async fn blocks_of_trace(
-    scoped: ScopedStore<'_>,
+    mut scoped: ScopedStore<'_>,
     trace_row: i64,
 ) -> Result<Vec<DecodedBlock>, StoreError> {
     let mut lost: Option<ArchiveError> = None;
@@ -181,7 +183,7 @@ pub(crate) async fn blocks_of_trace(
             .order_by_asc(trace_block::Column::Id)
             .all(&scoped.reads())
             .await?;
-        let fetching = stream::iter(models).map(|mut model| async move {
+        let fetching = stream::iter(models).map(move |mut model| async move {
             let bytes = block_bytes(scoped, &mut model).await?;
             DecodedBlock::decode(&mut BlockDecoder::new()?, &model, &bytes)
         });
@@ -192,6 +194,8 @@ pub(crate) async fn blocks_of_trace(
                     return Err(error.into());
                 }
                 lost = Some(error);
+                // The rows of a replica may name it for a while.
+                scoped = scoped.current();
             }
             read => return read,
         }
@@ -238,7 +242,8 @@ async fn with_bytes(
             Err(StoreError::Archive(error)) if error.is_missing() => error,
             Err(error) => return Err(error),
         };
-        let now = trace_block::Entity::find_by_id((scoped.tenant, model.id)).one(&scoped.reads()).await?;
+        let rows = scoped.current().reads();
+        let now = trace_block::Entity::find_by_id((scoped.tenant, model.id)).one(&rows).await?;
         match now {
             None => return Ok(None),
             Some(now) if now.object_key == model.object_key => return Err(missing.into()),
