@@ -5,11 +5,12 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bennu_access::{CachedCredentials, CredentialLookup as _, OpenDeployment};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::authenticated_server::{AuthenticatedServer, PASSWORD};
 use crate::load_phases::require_all_acknowledged;
 use crate::measure::{Latencies, per};
 use crate::otlp_client::{Endpoint, Pace, plain_agent, send_all};
@@ -28,17 +29,6 @@ const STEADY_SECONDS: f64 = 10.0;
 const LOG_INS_AFTER: Duration = Duration::from_secs(3);
 const LOG_INS: usize = 50;
 const CHECKS: usize = 200_000;
-
-const SECRET: &str = "bench-secret-of-the-deployment-0123456789";
-const ADMIN_SECRET: &str = "bench-secret-of-administration-0123456789";
-const PASSWORD: &str = "correct-horse-battery-1";
-const AUTHENTICATED: [(&str, &str); 5] = [
-    ("ENABLE_AUTH", "true"),
-    ("SECRET", SECRET),
-    ("ADMIN_SECRET", ADMIN_SECRET),
-    ("DEFAULT_ADMIN_INITIAL_PASSWORD", PASSWORD),
-    ("DISABLE_RATE_LIMIT", "true"),
-];
 
 /// Figures of one run.
 #[derive(Debug, Clone, Serialize)]
@@ -59,14 +49,12 @@ pub struct AccessCost {
 
 /// Measures `program` in two empty directories below `directory`.
 pub fn measure_access(program: &Path, directory: &Path, concurrency: usize, now: u64) -> Result<AccessCost> {
-    let start = |name: &str, settings: &[(&str, &str)]| {
-        let home = directory.join(name);
-        std::fs::create_dir(&home)?;
-        ServerProcess::start_with(ServerKind::Bennu, program, &home, settings)
-    };
-    let (open, authenticated) = (start("open", &[])?, start("authenticated", &AUTHENTICATED)?);
-    let base_url = authenticated.endpoint().base_url;
-    let with_key = Endpoint { api_key: Some(new_key(&base_url)?), base_url: base_url.clone() };
+    let home = directory.join("open");
+    std::fs::create_dir(&home)?;
+    let open = ServerProcess::start(ServerKind::Bennu, program, &home)?;
+    let authenticated = AuthenticatedServer::start(program, &directory.join("authenticated"))?;
+    let base_url = authenticated.process.endpoint().base_url;
+    let with_key = authenticated.endpoint(None)?;
     let rate = |endpoint: &Endpoint| -> Result<f64> {
         let generator = TraceGenerator::new(fastrand::u64(..), PROJECT, now);
         let requests = generator.requests(0..requests_for(SPANS_A_ROUND))?;
@@ -92,7 +80,7 @@ pub fn measure_access(program: &Path, directory: &Path, concurrency: usize, now:
         thread::sleep(LOG_INS_AFTER);
         log_in_together(&base_url)
     })?;
-    authenticated.stop()?;
+    authenticated.process.stop()?;
     let none = "nothing was measured";
     Ok(AccessCost {
         open_per_s,
@@ -149,16 +137,6 @@ fn log_in(base_url: &str) -> Result<Duration> {
     let status = request.send(body)?.status();
     ensure!(status.is_success(), "a log-in was answered with {status}");
     Ok(begin.elapsed())
-}
-
-fn new_key(base_url: &str) -> Result<String> {
-    let request = plain_agent()
-        .post(format!("{base_url}/v1/system/api_keys"))
-        .header("authorization", format!("Bearer {ADMIN_SECRET}"))
-        .header("content-type", "application/json");
-    let mut response = request.send(json!({"data": {"name": "bench"}}).to_string())?;
-    let answer: Value = serde_json::from_str(&response.body_mut().read_to_string()?)?;
-    answer["data"]["key"].as_str().map(str::to_owned).with_context(|| format!("no key: {answer}"))
 }
 
 /// Microseconds that a remembered credential takes.

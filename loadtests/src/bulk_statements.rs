@@ -1,5 +1,6 @@
 //! Ways of writing many rows into Postgres, compared on the same rows: what the store does, and what it could do instead.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -8,6 +9,8 @@ use sea_orm::sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, query, query_scalar,
 };
 use serde::Serialize;
+
+use crate::raw_copy::written_columns;
 
 /// Rows of a transaction: a full batch of the writer.
 const BATCH: i64 = 4_096;
@@ -94,6 +97,8 @@ struct Batch {
     bytes: Vec<Vec<Vec<u8>>>,
     texts: Vec<Vec<String>>,
     copy: Vec<u8>,
+    /// In the order in which COPY has them.
+    columns: Arc<str>,
 }
 
 /// Writes the rows of a database that the store has filled into tables like its own.
@@ -129,6 +134,8 @@ impl Table {
         let last: i64 = query_scalar(AssertSqlSafe(format!("SELECT max(id) FROM {name}")))
             .fetch_one(&mut *connection)
             .await?;
+        let written = query_scalar::<_, String>(AssertSqlSafe(written_columns(name)));
+        let written: Arc<str> = written.fetch_one(&mut *connection).await?.into();
         let mut batches = Vec::new();
         for first in (1..=last).step_by(BATCH.unsigned_abs().try_into()?) {
             let rows = format!(
@@ -138,14 +145,16 @@ impl Table {
             let found =
                 query(AssertSqlSafe(format!("SELECT {columns} {rows}"))).fetch_all(&mut *connection).await?;
             let (of_bytes, of_texts) = (self.integers.len(), self.integers.len() + self.bytes.len());
-            let copy =
-                connection.copy_out_raw(&format!("COPY (SELECT * {rows}) TO STDOUT (FORMAT binary)")).await?;
+            let copy = connection
+                .copy_out_raw(&format!("COPY (SELECT {written} {rows}) TO STDOUT (FORMAT binary)"))
+                .await?;
             let copy = copy.try_fold(Vec::new(), async |mut all, part| {
                 all.extend_from_slice(&part);
                 Ok(all)
             });
             batches.push(Batch {
                 copy: copy.await?,
+                columns: Arc::clone(&written),
                 integers: (0..of_bytes).map(|at| found.iter().map(|row| row.get(at)).collect()).collect(),
                 bytes: (of_bytes..of_texts).map(|at| found.iter().map(|row| row.get(at)).collect()).collect(),
                 texts: (of_texts..of_texts + self.texts.len())
@@ -183,8 +192,10 @@ impl Table {
                 }
                 Way::StagedCopy => {
                     copy_in(&mut transaction, STAGED, batch).await?;
-                    let insert =
-                        format!("INSERT INTO {TARGET} SELECT * FROM {STAGED} ON CONFLICT DO NOTHING");
+                    let columns = &batch.columns;
+                    let insert = format!(
+                        "INSERT INTO {TARGET} ({columns}) SELECT {columns} FROM {STAGED} ON CONFLICT DO NOTHING"
+                    );
                     transaction.execute(AssertSqlSafe(insert)).await?;
                 }
                 Way::BareCopy => copy_in(&mut transaction, TARGET, batch).await?,
@@ -231,7 +242,9 @@ impl Table {
 }
 
 async fn copy_in(connection: &mut PgConnection, table: &str, batch: &Batch) -> Result<()> {
-    let mut copy = connection.copy_in_raw(&format!("COPY {table} FROM STDIN (FORMAT binary)")).await?;
+    let mut copy = connection
+        .copy_in_raw(&format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", batch.columns))
+        .await?;
     copy.send(batch.copy.as_slice()).await?;
     copy.finish().await?;
     Ok(())

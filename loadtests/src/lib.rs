@@ -6,6 +6,7 @@
 pub mod access_load;
 pub mod agent_trace;
 pub mod annotation_load;
+pub mod authenticated_server;
 pub mod body_files;
 pub mod bulk_statements;
 pub mod disk_usage;
@@ -14,6 +15,7 @@ pub mod fill_curve;
 pub mod filling;
 pub mod load_phases;
 pub mod measure;
+pub mod neighbour_load;
 pub mod otlp_client;
 pub mod page_reads;
 pub mod process_usage;

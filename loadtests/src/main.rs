@@ -33,7 +33,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Measure what authentication costs: a load with keys and without, and one during which people log in
-    Access(cli::Access),
+    Access(cli::BennuAlone),
+    /// Measure what a tenant in flood does to another one's acknowledgements
+    Neighbour(cli::BennuAlone),
     /// Load a server that is already running, and print rate and latencies of its acknowledgements
     Send(cli::Send),
     /// Run load scenarios of k6 against a running server or a throw-away one
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match (cli.command, cli.compare) {
         (Some(Command::Access(arguments)), _) => cli::access(&arguments),
+        (Some(Command::Neighbour(arguments)), _) => cli::neighbour(&arguments),
         (Some(Command::Send(arguments)), _) => cli::send(&arguments),
         (Some(Command::Load(arguments)), _) => cli::load(&arguments),
         (Some(Command::Stack(arguments)), _) => cli::stack(&arguments),

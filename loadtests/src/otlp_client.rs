@@ -14,9 +14,9 @@ use crate::trace_generator::{GeneratedRequest, SPANS_PER_REQUEST};
 
 /// A request that takes longer has failed; far above any latency that could still be called acceptable.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
-/// A server may stay busy (503) this long before a request is given up.
+/// A server may stay busy (503, or 429 over a quota) this long before a request is given up.
 const BUSY_LIMIT: Duration = Duration::from_mins(5);
-/// Pause after a 503 without a usable `Retry-After`, and the longest pause that header can ask for.
+/// Pause after one without a usable `Retry-After`, and the longest pause that header can ask for.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_BUSY_PAUSE: Duration = Duration::from_secs(2);
 /// Servers close idle connections after five seconds or more; a shorter life here avoids sending into one
@@ -47,10 +47,10 @@ pub enum Pace {
 pub struct LoadOutcome {
     /// Indices of the requests answered 2xx with every span accepted, in the order of their acknowledgement.
     pub acknowledged: Vec<usize>,
-    /// Latency of each acknowledged request, in the same order. A request that met a 503 counts from its
+    /// Latency of each acknowledged request, in the same order. A request that met one of those below counts from its
     /// last attempt at full speed, from its scheduled moment at a fixed rate.
     pub latencies: Vec<Duration>,
-    /// 503 answers; each was followed by another attempt.
+    /// 503 and 429 answers; each was followed by another attempt.
     pub busy_answers: u64,
     /// Requests given up, counted by reason.
     pub failures: BTreeMap<String, u64>,
@@ -75,6 +75,18 @@ pub fn send_all(
     pace: Pace,
     on_acknowledged: impl Fn(usize) + Sync,
 ) -> Result<LoadOutcome> {
+    send_while(endpoint, requests, concurrency, pace, on_acknowledged, || true)
+}
+
+/// As [`send_all`], but no request begins once `goes_on` says no.
+pub fn send_while(
+    endpoint: &Endpoint,
+    requests: &[GeneratedRequest],
+    concurrency: usize,
+    pace: Pace,
+    on_acknowledged: impl Fn(usize) + Sync,
+    goes_on: impl Fn() -> bool + Sync,
+) -> Result<LoadOutcome> {
     let begin = Instant::now();
     let next = AtomicUsize::new(0);
     let acknowledged = AtomicUsize::new(0);
@@ -83,7 +95,7 @@ pub fn send_all(
         let mut mine = WorkerLog::default();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(request) = requests.get(index) else { break mine };
+            let Some(request) = requests.get(index).filter(|_| goes_on()) else { break mine };
             let scheduled = wait_for_turn(begin, index, pace);
             if mine.record(index, scheduled, sender.send(&request.body_gzip)) {
                 on_acknowledged(acknowledged.fetch_add(1, Ordering::Relaxed) + 1);
@@ -185,7 +197,7 @@ impl Sender {
             .min(LONGEST_BUSY_PAUSE);
         let status = response.status();
         let answer = response.body_mut().read_to_vec()?;
-        if status.as_u16() == 503 {
+        if matches!(status.as_u16(), 429 | 503) {
             return Ok(Answer::Busy(pause));
         }
         if !status.is_success() {
@@ -201,7 +213,7 @@ impl Sender {
 
 enum Answer {
     Acknowledged,
-    /// 503: try again after this pause.
+    /// 503 or 429: try again after this pause.
     Busy(Duration),
     Refused(String),
 }

@@ -23,16 +23,22 @@ pub struct RawCopy {
 /// Copies what is stored into tables of its own; `directory` takes the files between.
 pub fn raw_copy(database: &str, directory: &Path) -> Result<RawCopy> {
     let file = |table: &str| directory.join(format!("{table}.copy")).display().to_string();
+    let mut columns = Vec::new();
     for table in TABLES {
-        let copy = format!(r"\copy (SELECT * FROM {table} ORDER BY id) TO '{}' (FORMAT binary)", file(table));
-        psql(database, &[copy])?;
+        let names = psql(database, &[written_columns(table)])?.trim().to_owned();
+        let rows = format!("SELECT {names} FROM {table} ORDER BY id");
+        psql(database, &[format!(r"\copy ({rows}) TO '{}' (FORMAT binary)", file(table))])?;
+        columns.push((table, names));
     }
     let spans: usize =
         psql(database, &["SELECT count(*) FROM spans".to_owned()])?.trim().parse().context("a count")?;
     let timed = |like: &str| {
         let new = TABLES.map(|table| format!("CREATE TABLE raw_{table} (LIKE {table} {like})"));
         psql(database, &new)?;
-        let copies = TABLES.map(|table| format!(r"\copy raw_{table} FROM '{}' (FORMAT binary)", file(table)));
+        let copies = columns.iter().map(|(table, names)| {
+            format!(r"\copy raw_{table} ({names}) FROM '{}' (FORMAT binary)", file(table))
+        });
+        let copies: Vec<String> = copies.collect();
         let begin = Instant::now();
         psql(database, &copies)?;
         let seconds = begin.elapsed().as_secs_f64();
@@ -45,6 +51,14 @@ pub fn raw_copy(database: &str, directory: &Path) -> Result<RawCopy> {
         with_indexes_per_s: timed("INCLUDING ALL")?,
         without_indexes_per_s: timed("INCLUDING STORAGE")?,
     })
+}
+
+/// A query for the columns of a table that are written: those that Postgres makes itself are not copied.
+pub(crate) fn written_columns(table: &str) -> String {
+    format!(
+        "SELECT string_agg(column_name, ', ' ORDER BY ordinal_position) FROM information_schema.columns \
+         WHERE table_schema = 'public' AND table_name = '{table}' AND is_generated = 'NEVER'"
+    )
 }
 
 /// Runs commands in one transaction, and answers what they print.

@@ -56,7 +56,9 @@ impl LoadedStack {
     /// Starts everything on a Postgres that waits for its disk, with the programs of a directory; `settings` reach all services.
     pub fn start(programs: &Path, settings: &[(String, String)]) -> Result<Self> {
         let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let stack = Stack::start_durable(programs, &settings)?;
+        // Each server is started in a directory of its own.
+        let programs = programs.canonicalize().with_context(|| programs.display().to_string())?;
+        let stack = Stack::start_durable(&programs, &settings)?;
         let address = |server: &Server| Endpoint {
             base_url: format!("http://{}", server.variables[0].1),
             api_key: None,

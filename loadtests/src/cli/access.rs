@@ -1,16 +1,17 @@
-//! `bench access`: what authentication costs.
+//! `bench access` and `bench neighbour`: what authentication costs, and what one tenant does to another.
 
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use bennu_loadtests::access_load::measure_access;
+use bennu_loadtests::neighbour_load::measure_neighbour;
 use clap::Args;
 
 use super::{keep, now};
 
 #[derive(Args)]
-pub struct Access {
+pub struct BennuAlone {
     /// The Bennu program; it is run as `PATH serve`
     #[arg(long, default_value = "target/release/bennu", value_name = "PATH")]
     bennu: PathBuf,
@@ -25,10 +26,18 @@ pub struct Access {
     json: Option<PathBuf>,
 }
 
-pub fn access(arguments: &Access) -> Result<()> {
+pub fn access(arguments: &BennuAlone) -> Result<()> {
     fs::create_dir_all(&arguments.directory)?;
     let home = tempfile::tempdir_in(&arguments.directory)?;
     let cost = measure_access(&arguments.bennu, home.path(), arguments.concurrency, now())?;
+    print!("{cost}");
+    keep(arguments.json.as_deref(), &cost)
+}
+
+pub fn neighbour(arguments: &BennuAlone) -> Result<()> {
+    fs::create_dir_all(&arguments.directory)?;
+    let home = tempfile::tempdir_in(&arguments.directory)?;
+    let cost = measure_neighbour(&arguments.bennu, home.path(), arguments.concurrency, now())?;
     print!("{cost}");
     keep(arguments.json.as_deref(), &cost)
 }

@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-pub use access::{Access, access};
+pub use access::{BennuAlone, access, neighbour};
 pub use load::{Bodies, Load, bodies, load};
 pub use send::{Send, send};
 pub use stack::{Bulk, Fill, Stack, bulk, fill, stack};

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::compact::{Compactor, Work};
 use crate::receive::{Budget, Receiver};
+use crate::turns::Turns;
 use crate::write::{BatchLimits, SpanWriter, consume};
 
 /// Requests between receivers and writer within a process. Their bytes are bounded by the budget, which holds at least 4 KiB
@@ -66,9 +67,10 @@ impl Ingest {
         }
         let events: Arc<dyn Events> = Arc::new(EmbeddedEvents::new());
         let (broker, deliveries) = embedded_span_broker(WAITING_REQUESTS);
-        let writing = Writing::start(process, store, deliveries, Arc::clone(&events)).await?;
+        let turns = Turns::of_this_machine();
+        let writing = Writing::start(process, store, deliveries, Arc::clone(&events), turns.clone()).await?;
         let quota = open_quota(&process.config).await?;
-        let (receiver, gauge) = receiver(process, Arc::new(broker), quota);
+        let (receiver, gauge) = receiver(process, Arc::new(broker), quota, turns);
         Ok(Self {
             receiver: Some(receiver),
             events,
@@ -87,6 +89,7 @@ impl Ingest {
     ) -> anyhow::Result<Self> {
         let roles = process.config.ingest_roles;
         let events: Arc<dyn Events> = Arc::new(broker.events());
+        let turns = Turns::of_this_machine();
         let probe = broker.clone();
         let mut watching = vec![process.watch("broker", move || std::future::ready(probe.health()))];
         let (writing, compacting) = if roles.writer {
@@ -95,14 +98,15 @@ impl Ingest {
                 shutdown.fired().await;
             };
             let deliveries = broker.span_deliveries(stop).await.context("BENNU_BROKER_URL")?;
-            let writing = Writing::start(process, store, deliveries, Arc::clone(&events)).await?;
+            let writing =
+                Writing::start(process, store, deliveries, Arc::clone(&events), turns.clone()).await?;
             (Some(writing), Some(Compacting::start(process, store, archive, Some(broker.clone())).await?))
         } else {
             (None, None)
         };
         let receiver = if roles.receiver {
             let quota = open_quota(&process.config).await?;
-            let (receiver, gauge) = receiver(process, Arc::new(broker.span_broker()), quota);
+            let (receiver, gauge) = receiver(process, Arc::new(broker.span_broker()), quota, turns);
             watching.push(gauge);
             Some(receiver)
         } else {
@@ -132,9 +136,14 @@ impl Ingest {
     }
 }
 
-fn receiver(process: &Process, broker: Arc<dyn SpanBroker>, quota: Quota) -> (Receiver, JoinHandle<()>) {
+fn receiver(
+    process: &Process,
+    broker: Arc<dyn SpanBroker>,
+    quota: Quota,
+    turns: Turns,
+) -> (Receiver, JoinHandle<()>) {
     let (config, metrics) = (&process.config, process.metrics.clone());
-    let budget = Budget::new(config.ingest_buffer_bytes);
+    let budget = Budget::new(config.ingest_buffer_bytes, config.ingest_max_body_bytes);
     let gauge = tokio::spawn({
         let (budget, metrics, shutdown) = (budget.clone(), metrics.clone(), process.shutdown.clone());
         async move {
@@ -147,7 +156,7 @@ fn receiver(process: &Process, broker: Arc<dyn SpanBroker>, quota: Quota) -> (Re
             }
         }
     });
-    (Receiver::new(broker, metrics, config.ingest_max_body_bytes, budget, quota), gauge)
+    (Receiver::new(broker, metrics, config.ingest_max_body_bytes, budget, quota, turns), gauge)
 }
 
 impl Compacting {
@@ -178,11 +187,12 @@ impl Writing {
         store: &Store,
         deliveries: impl SpanDeliveries + 'static,
         events: Arc<dyn Events>,
+        turns: Turns,
     ) -> anyhow::Result<Self> {
         let arbiter = Arbiter::new();
         let writer = guard_writer(process, &arbiter, store.clone(), events);
         anyhow::ensure!(writer.running().await, "the span writer does not start");
-        Ok(Self { consumer: tokio::spawn(consume(deliveries, store.clone(), writer)), arbiter })
+        Ok(Self { consumer: tokio::spawn(consume(deliveries, store.clone(), turns, writer)), arbiter })
     }
 }
 

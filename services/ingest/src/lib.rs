@@ -3,6 +3,8 @@
 pub mod compact;
 mod ingest;
 pub mod receive;
+mod turns;
 pub mod write;
 
 pub use ingest::Ingest;
+pub use turns::Turns;

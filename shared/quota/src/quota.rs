@@ -1,20 +1,36 @@
 //! Whether a caller may send so much now.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bennu_access::Principal;
+use bennu_access::{CredentialName, Principal};
+use bennu_domain::ids::TenantId;
 use bennu_domain::limits::RateLimits;
+use moka::sync::Cache;
 
 use crate::buckets::{Demand, Taken, TokenBuckets};
 
 /// How often a tenant whose storage is full may look whether it has room again.
 const STORAGE_RETRY: Duration = Duration::from_mins(1);
 
+/// Callers that are remembered to be over; one that is forgotten is counted again.
+const REMEMBERED: u64 = 10_000;
+/// For so long at most; then the buckets have the word again.
+const REMEMBERED_FOR: Duration = Duration::from_secs(5);
+
 /// Compares what callers send with what they may send. Cheap to clone.
 #[derive(Clone)]
 pub struct Quota {
     buckets: Arc<dyn TokenBuckets>,
+    over: Cache<(TenantId, Option<CredentialName>), Remembered>,
+}
+
+/// What a caller was told, until when, and under which limits it holds.
+#[derive(Clone)]
+struct Remembered {
+    limit: String,
+    until: Instant,
+    rates: [RateLimits; 2],
 }
 
 /// A caller sends more than it may.
@@ -34,7 +50,19 @@ struct Limited {
 
 impl Quota {
     pub fn new(buckets: Arc<dyn TokenBuckets>) -> Self {
-        Self { buckets }
+        let over = Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBERED_FOR).build();
+        Self { buckets, over }
+    }
+
+    /// Refuses a caller who comes again before the time that it was told, whatever it sends: to know that takes no look at the body,
+    /// so that a flood over its quota costs little.
+    pub fn check(&self, caller: &Principal) -> Result<(), OverQuota> {
+        let Some(Remembered { limit, until, rates }) = self.over.get(&name_of(caller)) else { return Ok(()) };
+        let retry_after = until.saturating_duration_since(Instant::now());
+        if rates != rates_of(caller) || retry_after.is_zero() {
+            return Ok(());
+        }
+        Err(OverQuota { limit, retry_after })
     }
 
     /// Counts spans and the bytes of their body, inflated. While the buckets are away everything passes: counting must not
@@ -57,7 +85,12 @@ impl Quota {
             Ok(Taken::All) => Ok(()),
             Ok(Taken::Nothing { empty, retry_after }) => {
                 let words = limited.get(empty).map(|limited| limited.words.clone());
-                Err(OverQuota { limit: words.unwrap_or_default(), retry_after })
+                let limit = words.unwrap_or_default();
+                if let Some(until) = Instant::now().checked_add(retry_after) {
+                    let told = Remembered { limit: limit.clone(), until, rates: rates_of(caller) };
+                    self.over.insert(name_of(caller), told);
+                }
+                Err(OverQuota { limit, retry_after })
             }
             Err(error) => {
                 tracing::warn!(%error, "spans pass uncounted");
@@ -65,6 +98,14 @@ impl Quota {
             }
         }
     }
+}
+
+fn name_of(caller: &Principal) -> (TenantId, Option<CredentialName>) {
+    (caller.parts().tenant, caller.parts().credential.name())
+}
+
+fn rates_of(caller: &Principal) -> [RateLimits; 2] {
+    [caller.parts().tenant_rates, caller.parts().key_rates]
 }
 
 fn limits(bucket: &str, whose: &str, rates: &RateLimits, spans: usize, bytes: usize) -> Vec<Limited> {

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use actix_web::web;
+use bennu_access::Principal;
 use bennu_kit::http::ApiError;
 use bytes::Bytes;
 use flate2::{Decompress, FlushDecompress, Status};
@@ -11,8 +12,9 @@ use futures::StreamExt as _;
 use tokio::time::timeout;
 use zstd::stream::raw::{DParameter, InBuffer, Operation as _, OutBuffer};
 
-use super::budget::{Budget, Held};
-use super::http::unavailable;
+use super::budget::Held;
+use super::http::{api_error, unavailable};
+use super::receiver::Receiver;
 
 /// Content encodings of request bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,15 +59,34 @@ const SMALLEST_GROWTH: usize = 16 * 1024;
 /// Few bodies are larger.
 const LARGE_OUTPUT: usize = 4 * 1024 * 1024;
 
-/// Reads a body of at most `limit` bytes, on the wire as well as inflated, and holds its share of the budget.
+/// Reads a caller's body within the receiver's limit, on the wire as well as inflated, and holds its share of the budget.
 pub async fn read_body(
-    mut payload: web::Payload,
+    payload: web::Payload,
     encoding: Encoding,
-    limit: usize,
-    budget: &Budget,
+    receiver: &Receiver,
+    caller: &Principal,
 ) -> Result<(Bytes, Held), ApiError> {
+    let limit = receiver.max_body_bytes();
+    if let Err(over) = receiver.check_quota(caller) {
+        // Read to its end, or the sender would see a broken connection instead of the answer.
+        read_chunks(payload, limit, |_| Ok(())).await?;
+        return Err(api_error(over));
+    }
     let mut inflater = Inflater::new(encoding, limit).map_err(ApiError::internal)?;
-    let mut held = budget.hold(0).map_err(unavailable)?;
+    let mut held = receiver.budget().hold(caller.parts().tenant, 0).map_err(unavailable)?;
+    read_chunks(payload, limit, |chunk| {
+        inflater.write(chunk)?;
+        held.grow_to(inflater.output.len()).map_err(unavailable)
+    })
+    .await?;
+    Ok((inflater.finish()?, held))
+}
+
+async fn read_chunks(
+    mut payload: web::Payload,
+    limit: usize,
+    mut take: impl FnMut(&[u8]) -> Result<(), ApiError>,
+) -> Result<(), ApiError> {
     let (started, mut received) = (Instant::now(), 0_usize);
     while let Some(chunk) = timeout(BODY_SILENCE, payload.next()).await.map_err(|_| BodyFault::Stalled)? {
         if started.elapsed() > BODY_TIME {
@@ -77,10 +98,9 @@ pub async fn read_body(
         if received > limit {
             return Err(BodyFault::TooLarge { limit }.into());
         }
-        inflater.write(&chunk)?;
-        held.grow_to(inflater.output.len(), budget).map_err(unavailable)?;
+        take(&chunk)?;
     }
-    Ok((inflater.finish()?, held))
+    Ok(())
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -22,6 +22,7 @@ use tonic::body::Body;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::receiver::{ReceiveError, Receiver, RequestFormat};
 
@@ -92,6 +93,9 @@ impl tower_service::Service<http::Request<Body>> for TraceService {
                 Ok(caller) => caller,
                 Err(status) => return Ok(status.into_http()),
             };
+            if let Err(over) = receiver.check_quota(&caller) {
+                return Ok(status(over).into_http());
+            }
             let mut grpc = Grpc::new(ExportCodec)
                 .accept_compressed(CompressionEncoding::Gzip)
                 .accept_compressed(CompressionEncoding::Deflate)
@@ -156,8 +160,10 @@ impl UnaryService<Bytes> for Export {
         let caller = self.caller.clone();
         Box::pin(async move {
             let body = request.into_inner();
-            let _held =
-                receiver.budget().hold(body.len()).map_err(|error| Status::unavailable(error.to_string()))?;
+            let _held = receiver
+                .budget()
+                .hold(caller.parts().tenant, body.len())
+                .map_err(|error| Status::unavailable(error.to_string()))?;
             let received =
                 receiver.receive(&caller, None, RequestFormat::Protobuf, body).await.map_err(status)?;
             Ok(Response::new(received.into_response()))
@@ -165,11 +171,14 @@ impl UnaryService<Bytes> for Export {
     }
 }
 
-/// `UNAVAILABLE` and `RESOURCE_EXHAUSTED` make exporters try again (OTLP specification, "Failures").
+/// `UNAVAILABLE` makes exporters try again, and so does `RESOURCE_EXHAUSTED` with a `RetryInfo` (OTLP specification, "Failures").
 fn status(error: ReceiveError) -> Status {
     match error {
         ReceiveError::Malformed(error) => Status::invalid_argument(error.to_string()),
-        ReceiveError::OverQuota(over) => Status::resource_exhausted(over.to_string()),
+        ReceiveError::OverQuota(over) => {
+            let details = ErrorDetails::with_retry_info(Some(over.retry_after));
+            Status::with_error_details(Code::ResourceExhausted, over.to_string(), details)
+        }
         ReceiveError::Publish(PublishError::Rejected(reason)) => Status::invalid_argument(reason),
         ReceiveError::Publish(error @ (PublishError::Full | PublishError::Unavailable(_))) => {
             Status::unavailable(error.to_string())

@@ -70,7 +70,7 @@ async fn export_traces(
     let format = request_format(headers)?;
     let encoding = content_encoding(headers)?;
     let project = project_header(headers)?;
-    let (body, _held) = read_body(payload, encoding, receiver.max_body_bytes(), receiver.budget()).await?;
+    let (body, _held) = read_body(payload, encoding, &receiver, caller.principal()).await?;
     let received = receiver.receive(caller.principal(), project, format, body).await.map_err(api_error)?;
     Ok(respond(format, &received.into_response()))
 }

@@ -89,7 +89,7 @@ async fn create_spans(
     let data = store.scoped(&scope);
     let encoding = content_encoding(request.headers())?;
     let is_json = has_json_type(&request);
-    let (body, _held) = read_body(payload, encoding, receiver.max_body_bytes(), receiver.budget()).await?;
+    let (body, _held) = read_body(payload, encoding, &receiver, caller.principal()).await?;
     let reading = tokio::task::spawn_blocking(move || ReadSpans::read(&body, is_json));
     let read = reading.await.map_err(ApiError::internal)??;
     let project = find_project(data, &project).await?;

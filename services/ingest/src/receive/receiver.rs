@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 
 use super::budget::Budget;
+use crate::turns::Turns;
 
 /// Longer than any exporter waits by default (10 s): the answer would find nobody, while the request holds memory.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,6 +28,7 @@ pub struct Receiver {
     max_body_bytes: usize,
     budget: Budget,
     quota: Quota,
+    turns: Turns,
 }
 
 /// How the body of a request is written.
@@ -61,8 +63,14 @@ impl Receiver {
         max_body_bytes: usize,
         budget: Budget,
         quota: Quota,
+        turns: Turns,
     ) -> Self {
-        Self { broker, metrics, max_body_bytes, budget, quota }
+        Self { broker, metrics, max_body_bytes, budget, quota, turns }
+    }
+
+    /// Refuses a caller who was told to come later, before its body is looked at.
+    pub fn check_quota(&self, caller: &Principal) -> Result<(), ReceiveError> {
+        Ok(self.quota.check(caller)?)
     }
 
     pub fn budget(&self) -> &Budget {
@@ -85,9 +93,13 @@ impl Receiver {
         let bytes = body.len();
         self.metrics.ingest.received(bytes as u64);
         // Decoding a large request takes longer than a thread that serves others may stand still.
-        let validating = tokio::task::spawn_blocking(move || match format {
-            RequestFormat::Protobuf => validate_request(body),
-            RequestFormat::Json => validate_json_request(&body),
+        let turn = self.turns.take(caller.parts().tenant).await;
+        let validating = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            match format {
+                RequestFormat::Protobuf => validate_request(body),
+                RequestFormat::Json => validate_json_request(&body),
+            }
         });
         let validated = validating.await.map_err(|error| PublishError::Unavailable(error.to_string()))??;
         let accepted = validated.request.span_count();

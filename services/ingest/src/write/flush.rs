@@ -1,6 +1,5 @@
 //! Writes one batch: retries what may pass later, and isolates what never will.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,32 +14,21 @@ use super::span_writer::Write;
 /// lasting fault (a full disk, a lost database) before they give up.
 const PAUSES_MS: [u64; 4] = [50, 150, 400, 900];
 
-/// Writes the deliveries of each tenant. Every one of them is settled, though those that were written only later: once the
-/// disk has them.
-pub(super) async fn flush(store: Store, events: Arc<dyn Events>, metrics: Metrics, batch: Vec<Write>) {
-    let mut by_tenant: HashMap<TenantScope, Vec<Write>> = HashMap::new();
-    for write in batch {
-        by_tenant.entry(write.scope).or_default().push(write);
-    }
-    for (scope, writes) in by_tenant {
-        write_or_bisect(&store, &events, &metrics, &scope, writes).await;
-    }
-}
-
-/// A batch that can never be written is halved until the deliveries at fault stand alone.
-async fn write_or_bisect(
-    store: &Store,
-    events: &Arc<dyn Events>,
-    metrics: &Metrics,
-    scope: &TenantScope,
-    writes: Vec<Write>,
+/// Writes deliveries of one tenant. Every one of them is settled, though those that were written only later: once the disk has
+/// them. A batch that can never be written is halved until the deliveries at fault stand alone.
+pub(super) async fn flush(
+    store: Store,
+    events: Arc<dyn Events>,
+    metrics: Metrics,
+    scope: TenantScope,
+    batch: Vec<Write>,
 ) {
-    let mut parts = vec![writes];
+    let mut parts = vec![batch];
     while let Some(mut part) = parts.pop() {
         let spans: Vec<Arc<PreparedSpan>> =
             part.iter().flat_map(|write| write.spans.iter().cloned()).collect();
         let started = Instant::now();
-        let outcome = match write_with_retries(store, scope, &spans).await {
+        let outcome = match write_with_retries(&store, &scope, &spans).await {
             Ok(committed) => {
                 metrics.writer.flushed(committed.report.inserted, started.elapsed());
                 metrics.ingest.duplicates(committed.report.duplicates as u64);
@@ -54,7 +42,7 @@ async fn write_or_bisect(
                     what: What::SpansStored(committed.report.inserted as u64),
                 };
                 // The next batch does not wait for the disk. What waits here is bounded by the budget of the receivers.
-                tokio::spawn(settle_when_durable(committed, part, Arc::clone(events), news));
+                tokio::spawn(settle_when_durable(committed, part, Arc::clone(&events), news));
                 continue;
             }
             Err(error) if error.is_transient() => {

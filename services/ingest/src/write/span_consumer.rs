@@ -1,49 +1,50 @@
 //! Moves deliveries from the broker to the writer, preparing their spans on the way on other threads.
 
-use std::num::NonZero;
 use std::sync::Arc;
 
 use bennu_kit::actor::Guarded;
 use bennu_queue::{Delivery, Envelope, Outcome, SpanDeliveries};
 use bennu_store::{PrepareError, PreparedSpan, Store};
 use futures::StreamExt as _;
-use tokio::sync::Semaphore;
 
 use super::span_writer::{SpanWriter, Write};
+use crate::turns::Turns;
 
 /// Deliveries between broker and writer. It has to exceed the requests of one batch, else batches stay small; the
 /// budget of the receivers bounds their bytes.
 const DELIVERIES_UNDER_WAY: usize = 512;
 
 /// Consumes until the broker is closed and everything taken from it is settled.
-pub async fn consume(deliveries: impl SpanDeliveries + 'static, store: Store, writer: Guarded<SpanWriter>) {
+pub async fn consume(
+    deliveries: impl SpanDeliveries + 'static,
+    store: Store,
+    turns: Turns,
+    writer: Guarded<SpanWriter>,
+) {
     let stream = futures::stream::unfold(deliveries, |mut deliveries| async {
         deliveries.next().await.map(|delivery| (delivery, deliveries))
     });
-    let threads = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
     stream
         .for_each_concurrent(DELIVERIES_UNDER_WAY, |delivery| {
-            deliver(delivery, store.clone(), &threads, writer.clone())
+            deliver(delivery, store.clone(), &turns, writer.clone())
         })
         .await;
 }
 
-/// Spans are prepared on as many threads as there are processors: more would take turns, each with memory of its own.
-async fn deliver(delivery: Delivery, store: Store, threads: &Semaphore, writer: Guarded<SpanWriter>) {
+async fn deliver(delivery: Delivery, store: Store, turns: &Turns, writer: Guarded<SpanWriter>) {
     let Delivery { envelope: Envelope { scope, project, request }, settlement } = delivery;
     let bytes = request.body().len();
     let prices = match store.scoped(&scope).price_book().await {
         Ok(prices) => prices,
         Err(error) => return settlement.settle(Outcome::Retry(error.to_string())),
     };
-    let turn = threads.acquire().await;
+    let turn = turns.take(scope.tenant()).await;
     let preparing = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let spans = PreparedSpan::from_request(request, project.as_ref(), &prices)?;
         Ok::<_, PrepareError>(spans.into_iter().map(Arc::new).collect())
     });
-    let prepared = preparing.await;
-    drop(turn);
-    match prepared {
+    match preparing.await {
         Ok(Ok(spans)) => {
             // A delivery that the writer cannot take is dropped unsettled and goes back to the broker.
             if let Err(error) = writer.send(Write { scope, settlement, bytes, spans }).await {

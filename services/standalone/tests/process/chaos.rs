@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bennu_testkit::servers::{Server, Stack};
+use bennu_testkit::servers::{Server, Stack, rabbitmq};
 
 use crate::bennu::whole_machine;
-use crate::distributed::{programs, until};
+use crate::distributed::{programs, publish_poison, until};
 use crate::http::get;
 use crate::ledger::{Fate, Ledger};
 use crate::rows::Rows;
@@ -48,12 +48,25 @@ fn freeze(server: &mut Server) {
     server.thaw();
 }
 
-const FAULTS: [Fault; 13] = [
+/// Its alarm: it takes nothing more until there is room again.
+fn fill_disk(broker: &mut Server) {
+    rabbitmq::control(broker, &["set_disk_free_limit", "1000000GB"]);
+    std::thread::sleep(FROZEN);
+    rabbitmq::control(broker, &["set_disk_free_limit", "1MB"]);
+}
+
+fn poison(broker: &mut Server) {
+    publish_poison(&broker.variables[0].1);
+}
+
+const FAULTS: [Fault; 15] = [
     Fault { what: "kill -9 of the receiver", part: |stack| &mut stack.receiver, harm: kill },
     Fault { what: "kill -9 of the writer", part: |stack| &mut stack.writer, harm: kill },
     Fault { what: "kill -9 of query", part: |stack| &mut stack.query, harm: kill },
     Fault { what: "kill -9 of RabbitMQ", part: |stack| &mut stack.rabbitmq, harm: kill },
     Fault { what: "stop and start of RabbitMQ", part: |stack| &mut stack.rabbitmq, harm: stop },
+    Fault { what: "the disk of RabbitMQ is full", part: |stack| &mut stack.rabbitmq, harm: fill_disk },
+    Fault { what: "a message that cannot be read", part: |stack| &mut stack.rabbitmq, harm: poison },
     Fault { what: "kill -9 of Postgres", part: |stack| &mut stack.postgres, harm: kill },
     Fault { what: "stop and start of Postgres", part: |stack| &mut stack.postgres, harm: stop },
     Fault { what: "Postgres stands still", part: |stack| &mut stack.postgres, harm: freeze },

@@ -243,7 +243,7 @@ fn operators_look_after_dead_letters() {
 }
 
 /// A message that no receiver would publish.
-fn publish_poison(url: &str) {
+pub fn publish_poison(url: &str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let connection =

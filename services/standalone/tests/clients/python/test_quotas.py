@@ -4,6 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 
 import accounts
 import otlp
@@ -45,12 +47,21 @@ def test_spans_beyond_the_rate_of_a_tenant_are_put_off_and_those_of_others_are_n
     assert refused.text == "over quota: the tenant may send 1 spans a second; send it again later"
     assert 900 < int(refused.headers["retry-after"]) <= 1_000
     assert send(owner, 1).status_code == 429
+    # Who comes again too early is refused before its body is looked at, and hears the same.
+    early = key("POST", "/v1/traces", content=b"no request", headers=PROTOBUF)
+    assert (early.status_code, early.text) == (429, refused.text)
+    assert 900 < int(early.headers["retry-after"]) <= 1_000
     assert send(other_key, 100).status_code == 200
     with grpc.insecure_channel(auth.grpc) as channel:
         export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
         with pytest.raises(grpc.RpcError) as error:
             export(spans(1), metadata=[("authorization", key.headers["authorization"])], timeout=30)
         assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        # Without it an exporter drops the spans (OTLP specification, "Failures").
+        details = dict(error.value.trailing_metadata())["grpc-status-details-bin"]
+        info = RetryInfo()
+        assert Status.FromString(details).details[0].Unpack(info)
+        assert 900 < info.retry_delay.seconds <= 1_000
     # Without the limit it goes on.
     limit(auth, slug)
     assert send(key, 1).status_code == 200

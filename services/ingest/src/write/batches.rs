@@ -1,0 +1,155 @@
+//! What waits to be written, by tenant: the next batch is of the tenant whose turn it is.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bennu_access::TenantScope;
+
+use super::span_writer::Write;
+
+/// Spans of one batch while several tenants send, so that none waits for long while one of another is written: some
+/// milliseconds. Larger batches are only a little quicker.
+const SHARED_SPANS: usize = 256;
+
+/// Tenants count as sending this long after they did.
+const SHARED_TIME: Duration = Duration::from_secs(10);
+
+/// When a batch is closed though more is waiting.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimits {
+    pub spans: usize,
+    /// Of requests, inflated.
+    pub bytes: usize,
+}
+
+/// Deliveries in the order in which they are written.
+#[derive(Debug)]
+pub(super) struct Batches {
+    limits: BatchLimits,
+    /// Tenants with something to write, the one whose turn is next in front.
+    tenants: VecDeque<(TenantScope, VecDeque<Write>)>,
+    spans: usize,
+    bytes: usize,
+    last_sender: Option<TenantScope>,
+    /// When two tenants last sent one after the other.
+    shared_at: Option<Instant>,
+}
+
+impl Batches {
+    pub fn new(limits: BatchLimits) -> Self {
+        let (tenants, last_sender, shared_at) = (VecDeque::new(), None, None);
+        Self { limits, tenants, spans: 0, bytes: 0, last_sender, shared_at }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tenants.is_empty()
+    }
+
+    /// Whether a batch should be written before more is taken in.
+    pub fn is_full(&self) -> bool {
+        self.spans >= self.limits.spans || self.bytes >= self.limits.bytes
+    }
+
+    pub fn push(&mut self, write: Write, now: Instant) {
+        self.spans += write.spans.len();
+        self.bytes += write.bytes;
+        if self.last_sender.as_ref().is_some_and(|last| *last != write.scope) {
+            self.shared_at = Some(now);
+        }
+        self.last_sender = Some(write.scope);
+        match self.tenants.iter_mut().find(|(tenant, _)| *tenant == write.scope) {
+            Some((_, writes)) => writes.push_back(write),
+            None => self.tenants.push_back((write.scope, VecDeque::from([write]))),
+        }
+    }
+
+    /// The next batch, at least one delivery of one tenant; its others wait until each tenant had its turn.
+    pub fn next(&mut self, now: Instant) -> Option<(TenantScope, Vec<Write>)> {
+        let most_spans = if self.is_shared(now) { SHARED_SPANS } else { usize::MAX }.min(self.limits.spans);
+        let (tenant, mut waiting) = self.tenants.pop_front()?;
+        let (mut batch, mut spans, mut bytes) = (Vec::new(), 0, 0);
+        while (spans < most_spans && bytes < self.limits.bytes) || batch.is_empty() {
+            let Some(write) = waiting.pop_front() else { break };
+            spans += write.spans.len();
+            bytes += write.bytes;
+            batch.push(write);
+        }
+        self.spans -= spans;
+        self.bytes -= bytes;
+        if !waiting.is_empty() {
+            self.tenants.push_back((tenant, waiting));
+        }
+        Some((tenant, batch))
+    }
+
+    fn is_shared(&self, now: Instant) -> bool {
+        self.tenants.len() > 1 || self.shared_at.is_some_and(|at| now.duration_since(at) < SHARED_TIME)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bennu_access::SystemScope;
+    use bennu_domain::cost::PriceBook;
+    use bennu_domain::ids::TenantId;
+    use bennu_domain::otlp::validate_request;
+    use bennu_queue::{Delivery, Envelope};
+    use bennu_store::PreparedSpan;
+    use bennu_testkit::otlp::{request, span};
+
+    use super::*;
+
+    const LIMITS: BatchLimits = BatchLimits { spans: 1_000, bytes: 1 << 20 };
+
+    fn scope(tenant: i64) -> TenantScope {
+        SystemScope::for_tenant(TenantId(tenant), "test")
+    }
+
+    fn write(tenant: i64, spans: u64) -> Write {
+        let body = request().spans((1..=spans).map(|id| span(1, id))).bytes();
+        let request = || validate_request(body.clone()).unwrap().request;
+        let spans = PreparedSpan::from_request(request(), None, &PriceBook::default()).unwrap();
+        let (scope, spans) = (scope(tenant), spans.into_iter().map(Arc::new).collect());
+        let (delivery, _) = Delivery::new(Envelope { scope, project: None, request: request() });
+        Write { scope, settlement: delivery.settlement, bytes: 100, spans }
+    }
+
+    /// Tenant and deliveries of each batch.
+    fn drained(batches: &mut Batches, now: Instant) -> Vec<(i64, usize)> {
+        let taken = std::iter::from_fn(|| batches.next(now));
+        taken.map(|(scope, writes)| (scope.tenant().0, writes.len())).collect()
+    }
+
+    #[test]
+    fn a_tenant_alone_gets_one_batch_up_to_the_limit() {
+        let (mut batches, now) = (Batches::new(LIMITS), Instant::now());
+        (0..12).for_each(|_| batches.push(write(1, 100), now));
+        assert!(batches.is_full());
+        assert_eq!(drained(&mut batches, now), [(1, 10), (1, 2)]);
+        assert!(batches.is_empty() && !batches.is_full());
+    }
+
+    #[test]
+    fn tenants_take_turns_with_short_batches_as_long_as_several_send() {
+        let (mut batches, now) = (Batches::new(LIMITS), Instant::now());
+        (0..6).for_each(|_| batches.push(write(1, 100), now));
+        batches.push(write(2, 100), now);
+        assert_eq!(drained(&mut batches, now), [(1, 3), (2, 1), (1, 3)]);
+
+        (0..6).for_each(|_| batches.push(write(1, 100), now));
+        assert_eq!(drained(&mut batches, now), [(1, 3), (1, 3)], "the other one may come again");
+        let now = now + SHARED_TIME;
+        (0..6).for_each(|_| batches.push(write(1, 100), now));
+        assert_eq!(drained(&mut batches, now), [(1, 6)]);
+    }
+
+    #[test]
+    fn a_delivery_larger_than_a_batch_is_one() {
+        let (mut batches, now) = (Batches::new(LIMITS), Instant::now());
+        batches.push(write(1, 2_000), now);
+        batches.push(write(1, 1), now);
+        assert_eq!(drained(&mut batches, now), [(1, 1), (1, 1)]);
+    }
+}
