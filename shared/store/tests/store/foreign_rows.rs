@@ -495,8 +495,8 @@ methods! {
     }
     drop_annotation_failures(own, mine, theirs) {
         let foreign = FailureSelection::Ids(vec![theirs.failure]);
-        assert_eq!(own.drop_annotation_failures(&foreign).await.unwrap(), 0);
-        assert_eq!(own.drop_annotation_failures(&FailureSelection::All).await.unwrap(), 1);
+        assert_eq!(own.drop_annotation_failures(&foreign, None).await.unwrap(), 0);
+        assert_eq!(own.drop_annotation_failures(&FailureSelection::All, None).await.unwrap(), 1);
     }
 }
 
