@@ -10,6 +10,7 @@ use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
+use super::invitations::is_of_erased;
 use super::members::{Account, NewAccount, join, make_account, read_account, read_role};
 use super::{Accept, Directory};
 use crate::audit::AuditEntry;
@@ -129,6 +130,10 @@ impl Directory<'_> {
             transaction.rollback().await?;
             return Ok(Accept::NoInvitation);
         };
+        if is_of_erased(&transaction, &invitation).await? {
+            transaction.rollback().await?;
+            return Ok(Accept::NoInvitation);
+        }
         let Some(account) = make_account(&transaction, account, now).await? else {
             transaction.rollback().await?;
             return Ok(Accept::EmailTaken);

@@ -17,7 +17,7 @@ use sea_orm::{
 use super::Directory;
 use crate::audit::AuditEntry;
 use crate::database::refuse_erased;
-use crate::entities::{api_key, auth_session, membership, user};
+use crate::entities::{api_key, auth_session, membership, oauth_code, user};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
 
@@ -267,6 +267,11 @@ impl<'a> ScopedStore<'a> {
             .filter(api_key::Column::UserId.eq(user.0))
             .exec(connection)
             .await?;
+        oauth_code::Entity::delete_many()
+            .filter(oauth_code::Column::TenantId.eq(self.tenant))
+            .filter(oauth_code::Column::UserId.eq(user.0))
+            .exec(connection)
+            .await?;
         auth_session::Entity::delete_many()
             .filter(auth_session::Column::TenantId.eq(self.tenant))
             .filter(auth_session::Column::UserId.eq(user.0))
@@ -360,7 +365,9 @@ where
     })
 }
 
+/// With the codes by which programs would begin further ones.
 pub(super) async fn end_log_ins(connection: &impl ConnectionTrait, user: UserId) -> Result<(), StoreError> {
+    oauth_code::Entity::delete_many().filter(oauth_code::Column::UserId.eq(user.0)).exec(connection).await?;
     auth_session::Entity::delete_many()
         .filter(auth_session::Column::UserId.eq(user.0))
         .exec(connection)

@@ -10,6 +10,8 @@ mod invitations;
 mod limits;
 mod log_ins;
 mod members;
+mod oauth_clients;
+mod oauth_codes;
 mod tenants;
 
 use crate::database::Reads;
@@ -21,8 +23,10 @@ pub use api_keys::{ApiKey, KeyHolder, KeyOwner, NewStoredKey};
 pub use identities::{Identity, KnownAccount, ProfileChange};
 pub use invitations::{Accept, Invitation, Invitee, NewInvitation};
 pub use limits::StoredUsage;
-pub use log_ins::{LogIn, NewLogIn, Rotation};
+pub use log_ins::{LogIn, NewLogIn, Renewal, Rotation};
 pub use members::{Account, AddMember, Member, MemberChange, NewAccount, NewMember};
+pub use oauth_clients::{NewOAuthClient, OAuthClient};
+pub use oauth_codes::{NewOAuthCode, Redeemed, Redemption};
 pub use tenants::{CreateTenant, Membership, Tenant};
 
 /// Accounts, tenants, keys and log-ins across tenants.

@@ -4,23 +4,25 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bennu_access::Role;
+use bennu_access::{PasswordHash, Role};
 use bennu_domain::account::TenantSlug;
 use bennu_domain::annotation_config::{AnnotationConfig, ConfigKind};
 use bennu_domain::audit::AuditAction;
 use bennu_domain::cost::{ModelPrices, NamePattern, Override, TokenPrices};
-use bennu_domain::ids::TenantId;
+use bennu_domain::ids::{TenantId, UserId};
 use bennu_domain::limits::{RateLimits, TenantLimits};
 use bennu_domain::project::ProjectName;
 use bennu_domain::time::Timestamp;
 use bennu_store::{
-    AuditEntry, ConfigChange, CreateTenant, NewInvitation, NewJobRow, NewLogIn, QueuedEnd, QueuedWrite,
-    ScopedStore, StoreError, StoredUsage, Tenant, WriteReport,
+    Accept, AuditEntry, ConfigChange, CreateTenant, Invitee, LogIn, NewInvitation, NewJobRow, NewLogIn,
+    NewMember, QueuedEnd, QueuedWrite, Renewal, Rotation, ScopedStore, StoreError, StoredUsage, Tenant,
+    WriteReport,
 };
 use bennu_testkit::otlp::{request, span};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use crate::accounts::{add, add_key, directory, new_member};
+use crate::oauth::{authorize, register};
 use crate::support::{
     EVERYTHING_IS_LARGE, TestStore, annotate, annotation, everything, of_span, on_both_engines, prepared,
     write, write_until_stored,
@@ -34,6 +36,7 @@ on_both_engines!(
     a_tenant_that_is_half_erased_is_erased_to_the_end,
     what_comes_for_an_erased_tenant_is_dropped,
     what_is_written_while_a_tenant_is_erased_goes_with_it,
+    who_joins_or_logs_in_while_a_tenant_is_erased_goes_with_it,
 );
 
 async fn create(db: &TestStore, slug: &str) -> CreateTenant {
@@ -160,6 +163,7 @@ async fn what_comes_for_an_erased_tenant_is_dropped(db: TestStore) {
         data.queue_jobs(&[job()], 10).await.map(drop),
         data.add_member(new_member("late", Role::Admin)).await.map(drop),
         data.create_project(&ProjectName::new("q").unwrap(), None).await.map(drop),
+        directory(&db).begin_log_in(log_in("late", one, UserId::FIRST_ADMIN, patient)).await.map(drop),
     ] {
         assert!(matches!(refused, Err(StoreError::TenantErased)), "{refused:?}");
     }
@@ -201,6 +205,100 @@ async fn what_is_written_while_a_tenant_is_erased_goes_with_it(db: TestStore) {
     tokio::time::timeout(Duration::from_mins(1), Box::pin(all)).await.expect("writers end with their tenant");
     assert_eq!(rows_of(&db, one).await, Vec::<String>::new());
     assert_eq!(db.objects(), Vec::<PathBuf>::new());
+}
+
+async fn who_joins_or_logs_in_while_a_tenant_is_erased_goes_with_it(db: TestStore) {
+    let (one, other) = (created(&db, "one").await.id, created(&db, "other").await.id);
+    let owner = add(db.tenant(one.0), "owner", Role::Admin).await.user;
+    let later = db.data().time().after(Duration::from_hours(1));
+    let done = [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)];
+    // Each goes on until the tenant is gone.
+    let joins = async |first: u64| {
+        for number in (first..).step_by(2) {
+            let name = format!("joins{number}");
+            if !joined(&db, one, &name, number % 3 == 0, later).await {
+                return;
+            }
+            done[0].fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let logs_in = async || {
+        for number in 0_u64.. {
+            let new = log_in(&format!("log-in {number}"), one, owner, later);
+            if until_settled(async || directory(&db).begin_log_in(new.clone()).await).await.is_none() {
+                return;
+            }
+            done[1].fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    // Of somebody who works elsewhere and goes to the tenant and back again.
+    let begun = directory(&db).begin_log_in(log_in("moves", other, UserId::FIRST_ADMIN, later)).await;
+    let moves = async |mut at: LogIn| {
+        loop {
+            let to = if at.tenant == one { other } else { one };
+            let (id, generation) = (at.id.as_str(), at.generation);
+            let renewal = Renewal { id, generation, client: None, tenant: Some(to), expires_at: later };
+            let renewed = async || directory(&db).renew_log_in(renewal).await;
+            match until_settled(renewed).await {
+                Some(Rotation::Renewed(renewed)) => at = renewed,
+                Some(Rotation::Ended) | None => return,
+                Some(Rotation::Reused(_)) => panic!("nobody else has the token"),
+            }
+            done[2].fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let erases = async || {
+        while done.iter().any(|count| count.load(Ordering::SeqCst) < 10) {
+            tokio::task::yield_now().await;
+        }
+        directory(&db).erase_tenant(one).await.unwrap();
+    };
+    let all = async { tokio::join!(joins(1), joins(2), logs_in(), moves(begun.unwrap()), erases()) };
+    tokio::time::timeout(Duration::from_mins(1), Box::pin(all)).await.expect("all end with the tenant");
+    assert_eq!(rows_of(&db, one).await, Vec::<String>::new());
+    assert_eq!(db.number("SELECT count(*) FROM users WHERE email LIKE 'joins%'").await, 0);
+}
+
+/// Whether somebody became a member by an invitation, known by its link or by an address that an identity provider tells.
+async fn joined(db: &TestStore, tenant: TenantId, name: &str, by_address: bool, later: Timestamp) -> bool {
+    let NewMember { account, username, role } = new_member(name, Role::Member);
+    let token_hash = name.as_bytes().to_vec();
+    let email = Some(account.email.clone());
+    let invitation = NewInvitation { token_hash, email, role, invited_by: None, expires_at: later };
+    let invited = until_settled(async || db.tenant(tenant.0).invite(invitation.clone()).await).await;
+    if invited.is_none() {
+        return false;
+    }
+    let accepted = async || match by_address {
+        true => directory(db).accept_invitation_of(account.clone(), &username, None).await,
+        false => {
+            let password = PasswordHash::from_stored("hash".to_owned());
+            let invitee = Invitee::New { email: account.email.clone(), password };
+            directory(db).accept_invitation(name.as_bytes(), invitee, &username).await
+        }
+    };
+    match until_settled(accepted).await {
+        Some(Accept::Joined { .. }) => true,
+        Some(Accept::NoInvitation) | None => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Tries again what may succeed later; `None` if the tenant is gone.
+async fn until_settled<T>(attempt: impl AsyncFn() -> Result<T, StoreError>) -> Option<T> {
+    const ATTEMPTS: usize = 50;
+    for _ in 0..ATTEMPTS {
+        match attempt().await {
+            Ok(value) => return Some(value),
+            Err(StoreError::TenantErased) => return None,
+            Err(error) => assert!(error.is_transient(), "{error}"),
+        }
+    }
+    panic!("not settled in {ATTEMPTS} attempts")
+}
+
+fn log_in(id: &str, tenant: TenantId, user: UserId, expires_at: Timestamp) -> NewLogIn {
+    NewLogIn { id: id.to_owned(), user, tenant, expires_at }
 }
 
 /// The tables that have rows of a tenant.
@@ -246,8 +344,9 @@ async fn fill(db: &TestStore, tenant: TenantId) {
         add_key(data, user).await;
     }
     let later = data.time().after(Duration::from_hours(1));
-    let log_in = NewLogIn { id: slug.clone(), user: member.user, tenant, expires_at: later };
-    directory(db).begin_log_in(log_in).await.unwrap();
+    directory(db).begin_log_in(log_in(&slug, tenant, member.user, later)).await.unwrap();
+    let client = register(data, &slug).await;
+    authorize(data, &client, member.user, later).await;
     let token_hash = slug.clone().into_bytes();
     let invitation =
         NewInvitation { token_hash, email: None, role: Role::Viewer, invited_by: None, expires_at: later };
