@@ -84,7 +84,7 @@ async fn send_reset_mail(
         && verifying.throttle.may_mail(&email).await
     {
         // The postman finds out whose it is, lest the time of the answer tell.
-        let order = Order::PasswordReset { email, site: verifying.site.seen_from(&request) };
+        let order = Order::PasswordReset { email, site: verifying.site.for_mails(&request) };
         if !outbox.order(order) {
             let message = "too many mails are waiting".to_owned();
             return Err(ApiError::Unavailable { message, retry_after: FULL_OUTBOX });

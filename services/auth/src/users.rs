@@ -188,7 +188,7 @@ async fn create_user(
 pub fn welcome(state: &AuthState, request: &HttpRequest, user: UserId) {
     let Some(verifying) = state.verifying.as_deref() else { return };
     if let Some(outbox) = &verifying.outbox {
-        let _ = outbox.order(Order::Welcome { user, site: verifying.site.seen_from(request) });
+        let _ = outbox.order(Order::Welcome { user, site: verifying.site.for_mails(request) });
     }
 }
 

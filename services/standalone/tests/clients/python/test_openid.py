@@ -150,6 +150,22 @@ def cookies_of(answer: httpx.Response) -> dict[str, set[str]]:
     return {first.split("=")[0]: set(more) for first, *more in parts}
 
 
+def test_people_come_back_to_the_root_url(provider):
+    """Behind a proxy, which answers at an address of its own."""
+    root = "https://traces.example.com/bennu"
+    own = settings("plain", provider) | {"BENNU_ROOT_URL": f"{root}/", "BENNU_HOST_ROOT_PATH": "/bennu"}
+    with accounts.server(**own) as server:
+        person = Browser(server, provider)
+        away = person.leave("plain", "/bennu", returnUrl="/projects")
+        asked = parse_qs(urlparse(went_to(away)).query)
+        assert asked["redirect_uri"] == [f"{root}/oauth2/plain/tokens"]
+        back = person.approve(went_to(away))
+        assert back.startswith(f"{root}/oauth2/plain/tokens?")
+        # The proxy passes it on.
+        assert went_to(person.come_back(back.removeprefix("https://traces.example.com"))) == "/bennu/projects"
+        assert person.user()["email"] == person.claims["email"]
+
+
 def test_a_new_person_gets_an_account_and_comes_back_to_it(auth, browser):
     person = browser(picture="https://example.com/me.png")
     away = person.leave("plain")
