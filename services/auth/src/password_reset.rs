@@ -128,7 +128,7 @@ async fn reset_password(
     let hash = verifying.passwords.hash(password).await.map_err(ApiError::internal)?;
     state.directory().set_password(account.id, &hash).await.map_err(store_failed)?;
     state.revoke_everywhere(CredentialName::User(account.id)).await;
-    if let Ok(email) = Email::parse(&account.email) {
+    if let Some(Ok(email)) = account.email.as_deref().map(Email::parse) {
         verifying.throttle.forget_failures(&email).await;
     }
     Ok(no_content())

@@ -135,7 +135,8 @@ impl Postman {
                 let account: Result<_, StoreError> =
                     self.store.directory("a new member is welcome").account(user).await;
                 let Some(account) = account? else { return Ok(None) };
-                let email = Email::parse(&account.email)?;
+                let Some(email) = account.email.as_deref() else { return Ok(None) };
+                let email = Email::parse(email)?;
                 if account.auth_method == AuthMethod::Local {
                     let link = self.reset_link(&account, &site, WELCOME_LIFE)?;
                     Some(Letter::welcome(email, &site, Some((&link, WELCOME_LIFE))))

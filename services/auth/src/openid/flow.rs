@@ -196,7 +196,7 @@ fn person(provider: &Provider, claims: &Claims) -> Result<Person, Failure> {
     let is_picture = |url: &String| url.starts_with("https://") && url.len() <= LONGEST_PICTURE_URL;
     Ok(Person {
         identity: Identity::OAuth2 { client_id: provider.settings.client_id.clone(), user_id },
-        email,
+        email: Some(email),
         email_trust,
         names: ["name", "preferred_username"].into_iter().filter_map(text).collect(),
         picture_url: text("picture").filter(is_picture).unwrap_or_default(),

@@ -154,7 +154,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("BENNU_LDAP_BIND_PASSWORD", &["PHOENIX_LDAP_BIND_PASSWORD"], "", "The password of that entry").shown(Shown::Never),
     Setting::new("BENNU_LDAP_USER_SEARCH_BASE_DNS", &["PHOENIX_LDAP_USER_SEARCH_BASE_DNS"], "", "Where people are found, required beside the host: a JSON list of names of entries"),
     Setting::new("BENNU_LDAP_USER_SEARCH_FILTER", &["PHOENIX_LDAP_USER_SEARCH_FILTER"], "(&(objectClass=user)(sAMAccountName=%s))", "How a person is found by the name that they log in with, %s"),
-    Setting::new("BENNU_LDAP_ATTR_EMAIL", &["PHOENIX_LDAP_ATTR_EMAIL"], "mail", "Attribute of the address"),
+    Setting::new("BENNU_LDAP_ATTR_EMAIL", &["PHOENIX_LDAP_ATTR_EMAIL"], "mail", "Attribute of the address; null if there is none, and people are known by BENNU_LDAP_ATTR_UNIQUE_ID alone"),
     Setting::new("BENNU_LDAP_ATTR_DISPLAY_NAME", &["PHOENIX_LDAP_ATTR_DISPLAY_NAME"], "displayName", "Attribute of the name"),
     Setting::new("BENNU_LDAP_ATTR_MEMBER_OF", &["PHOENIX_LDAP_ATTR_MEMBER_OF"], "memberOf", "Attribute of the groups, unless they are searched"),
     Setting::new("BENNU_LDAP_ATTR_UNIQUE_ID", &["PHOENIX_LDAP_ATTR_UNIQUE_ID"], "", "Attribute by which a person is known even when the address changes: objectGUID or entryUUID"),

@@ -117,10 +117,11 @@ impl Directory<'_> {
         username: &Username,
         within: Option<TenantId>,
     ) -> Result<Accept, StoreError> {
+        let Some(email) = account.email.known() else { return Ok(Accept::NoInvitation) };
         let now = self.store.now();
         let transaction = self.begin().await?;
         let mut open = invitation::Entity::find()
-            .filter(invitation::Column::Email.eq(account.email.as_str()))
+            .filter(invitation::Column::Email.eq(email.as_str()))
             .filter(invitation::Column::ExpiresAt.gt(now));
         if let Some(tenant) = within {
             open = open.filter(invitation::Column::TenantId.eq(tenant.0));

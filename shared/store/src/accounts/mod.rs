@@ -3,6 +3,7 @@
 //! What a tenant's own people see and change goes through a [`ScopedStore`](crate::ScopedStore). Finding out who is calling
 //! cannot: there is no tenant before it. That goes through the [`Directory`].
 
+mod account_email;
 mod api_keys;
 mod erase;
 mod identities;
@@ -19,6 +20,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::transaction::WriteTransaction;
 
+pub use account_email::AccountEmail;
 pub use api_keys::{ApiKey, KeyHolder, KeyOwner, NewStoredKey};
 pub use identities::{Identity, KnownAccount, ProfileChange};
 pub use invitations::{Accept, Invitation, Invitee, NewInvitation};

@@ -263,8 +263,9 @@ async fn who_joins_or_logs_in_while_a_tenant_is_erased_goes_with_it(db: TestStor
 async fn joined(db: &TestStore, tenant: TenantId, name: &str, by_address: bool, later: Timestamp) -> bool {
     let NewMember { account, username, role } = new_member(name, Role::Member);
     let token_hash = name.as_bytes().to_vec();
-    let email = Some(account.email.clone());
-    let invitation = NewInvitation { token_hash, email, role, invited_by: None, expires_at: later };
+    let email = account.email.known().cloned();
+    let invitation =
+        NewInvitation { token_hash, email: email.clone(), role, invited_by: None, expires_at: later };
     let invited = until_settled(async || db.tenant(tenant.0).invite(invitation.clone()).await).await;
     if invited.is_none() {
         return false;
@@ -273,7 +274,7 @@ async fn joined(db: &TestStore, tenant: TenantId, name: &str, by_address: bool, 
         true => directory(db).accept_invitation_of(account.clone(), &username, None).await,
         false => {
             let password = PasswordHash::from_stored("hash".to_owned());
-            let invitee = Invitee::New { email: account.email.clone(), password };
+            let invitee = Invitee::New { email: email.clone().unwrap(), password };
             directory(db).accept_invitation(name.as_bytes(), invitee, &username).await
         }
     };
