@@ -85,13 +85,11 @@ impl AuthorizationRequest {
             return Err(Refusal::Sent(reply, "invalid_request", "state: at most 1024 bytes are taken"));
         }
         let reply = Reply { to, state: parameters.state.clone() };
-        match mistake(place, &parameters) {
-            Some((error, description)) => Err(Refusal::Sent(reply, error, description)),
-            None => {
-                let code_challenge = parameters.code_challenge.unwrap_or_default();
-                Ok(Self { client, reply, code_challenge })
-            }
+        if let Some((error, description)) = mistake(place, &parameters) {
+            return Err(Refusal::Sent(reply, error, description));
         }
+        let code_challenge = parameters.code_challenge.unwrap_or_default();
+        Ok(Self { client, reply, code_challenge })
     }
 }
 

@@ -105,8 +105,8 @@ fn new_account(person: &Person) -> Result<NewAccount, Refusal> {
 /// The name, and the same with something behind it.
 fn usernames(person: &Person) -> impl Iterator<Item = Username> {
     let local = person.email.as_ref().and_then(|email| email.as_str().split('@').next());
-    let named = person.names.iter().map(String::as_str).chain(local);
-    let name = named.filter_map(|name| Username::parse(name).ok()).next();
+    let mut named = person.names.iter().map(String::as_str).chain(local);
+    let name = named.find_map(|name| Username::parse(name).ok());
     (0..NAMES_TRIED).filter_map(move |attempt| {
         let name = name.clone()?;
         if attempt == 0 {

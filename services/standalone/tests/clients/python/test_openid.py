@@ -22,8 +22,8 @@ ACCESS, REFRESH = "phoenix-access-token", "phoenix-refresh-token"
 
 
 @contextmanager
-def identity_provider(seconds: int = 300):
-    port = serving.free_port()
+def identity_provider(seconds: int = 300, port: int | None = None):
+    port = port or serving.free_port()
     program = Path(__file__).parent / "identity_provider.py"
     command = [sys.executable, str(program), str(port), str(seconds)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
