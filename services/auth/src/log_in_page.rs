@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _, web};
 use bennu_kit::http::{ApiError, ChosenTenant};
 use bennu_store::LogIn;
@@ -88,7 +88,8 @@ fn go_on(
         None => format!("{}/", below(verifying, request)),
     };
     *response.status_mut() = StatusCode::SEE_OTHER;
-    let to = to.parse().map_err(ApiError::internal)?;
+    // Browsers send addresses in ASCII.
+    let to = HeaderValue::from_str(&to).unwrap_or_else(|_| HeaderValue::from_static("/"));
     response.headers_mut().insert(LOCATION, to);
     Ok(response)
 }

@@ -53,18 +53,19 @@ pub fn routes(config: &mut web::ServiceConfig) {
 )]
 async fn authorize(request: HttpRequest, state: web::Data<AuthState>) -> Result<HttpResponse, ApiError> {
     let place = Place::of(&state, &request).await?;
-    let asked = match read(&state, &place, &request).await {
-        Ok((asked, _)) => asked,
+    let (asked, parameters) = match read(&state, &place, &request).await {
+        Ok(read) => read,
         Err(refusal) => return refused(refusal),
     };
     if person(&state, &request).await?.is_none() {
-        return Ok(to_log_in(&place, &request, "/oauth2/authorize"));
+        return Ok(to_log_in(&place, &request, "/oauth2/authorize", &parameters));
     }
-    let more = form_urlencoded::Serializer::new(String::new())
-        .append_pair("client_name", asked.client.name.as_deref().unwrap_or_default())
-        .append_pair("is_first_party", if asked.client.is_first_party { "true" } else { "false" })
-        .finish();
-    Ok(found(&place.path(&format!("/oauth2/consent?{}&{more}", request.query_string()))))
+    // As pages of the reference server find them.
+    let more = [
+        ("client_name", asked.client.name.as_deref().unwrap_or_default()),
+        ("is_first_party", if asked.client.is_first_party { "true" } else { "false" }),
+    ];
+    Ok(found(&place.path(&format!("/oauth2/consent?{}", parameters.as_query(&more)))))
 }
 
 /// Asks the person, on a page.
@@ -83,7 +84,7 @@ async fn consent(request: HttpRequest, state: web::Data<AuthState>) -> Result<Ht
         Err(refusal) => return refused(refusal),
     };
     match person(&state, &request).await? {
-        None => Ok(to_log_in(&place, &request, "/oauth2/consent")),
+        None => Ok(to_log_in(&place, &request, "/oauth2/consent", &parameters)),
         Some((principal, _)) => Ok(consent_page(&place, &principal, &asked, &parameters)),
     }
 }
@@ -256,8 +257,8 @@ fn refused(refusal: Refusal) -> Result<HttpResponse, ApiError> {
 }
 
 /// To the page of log-ins, and back. A browser that another site sent keeps its cookies back once.
-fn to_log_in(place: &Place<'_>, request: &HttpRequest, path: &str) -> HttpResponse {
-    let here = format!("{path}?{}", request.query_string());
+fn to_log_in(place: &Place<'_>, request: &HttpRequest, path: &str, asked: &Parameters) -> HttpResponse {
+    let here = format!("{path}?{}", asked.as_query(&[]));
     if comes_from_elsewhere(request) {
         return going_on(&place.path(&here));
     }

@@ -40,21 +40,9 @@ pub fn consent_page(
 
 /// What the program asked for, to come with the decision.
 fn hidden_fields(parameters: &Parameters) -> String {
-    let fields = [
-        ("client_id", &parameters.client_id),
-        ("redirect_uri", &parameters.redirect_uri),
-        ("response_type", &parameters.response_type),
-        ("state", &parameters.state),
-        ("code_challenge", &parameters.code_challenge),
-        ("code_challenge_method", &parameters.code_challenge_method),
-        ("scope", &parameters.scope),
-        ("resource", &parameters.resource),
-    ];
     let mut html = String::new();
-    for (name, value) in fields {
-        if let Some(value) = value {
-            let _ = write!(html, r#"<input type="hidden" name="{name}" value="{}">"#, Text(value));
-        }
+    for (name, value) in parameters.fields() {
+        let _ = write!(html, r#"<input type="hidden" name="{name}" value="{}">"#, Text(value));
     }
     html
 }

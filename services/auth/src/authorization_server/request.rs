@@ -1,7 +1,8 @@
 //! What a program asks a person for, by way of their browser (RFC 6749, section 4.1.1, and RFC 7636, section 4.3).
 
 use bennu_kit::http::ApiError;
-use serde::{Deserialize, Serialize};
+use oauth2::url::form_urlencoded;
+use serde::Deserialize;
 
 use super::client::Client;
 use super::place::Place;
@@ -14,7 +15,7 @@ const CHALLENGE_LENGTH: usize = 43;
 const LONGEST_STATE: usize = 1_024;
 
 /// The parameters as they came. Scopes are taken and mean nothing yet: a program may what the person may.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Parameters {
     pub client_id: Option<String>,
     pub redirect_uri: Option<String>,
@@ -24,6 +25,31 @@ pub struct Parameters {
     pub code_challenge_method: Option<String>,
     pub scope: Option<String>,
     pub resource: Option<String>,
+}
+
+impl Parameters {
+    /// Those that are there, by their names.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("client_id", &self.client_id),
+            ("redirect_uri", &self.redirect_uri),
+            ("response_type", &self.response_type),
+            ("state", &self.state),
+            ("code_challenge", &self.code_challenge),
+            ("code_challenge_method", &self.code_challenge_method),
+            ("scope", &self.scope),
+            ("resource", &self.resource),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+
+    /// As the query of a URL, whatever they came as, with more behind them.
+    pub fn as_query(&self, more: &[(&str, &str)]) -> String {
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(self.fields())
+            .extend_pairs(more)
+            .finish()
+    }
 }
 
 /// A request that can be put before the person.

@@ -1,6 +1,7 @@
 """Programs that act for people, with tokens of Bennu as an authorization server; `authlib` is the program."""
 
 import re
+import socket
 from html import unescape
 from urllib.parse import parse_qs, urlencode, urlparse
 
@@ -280,7 +281,7 @@ def test_a_browser_that_another_site_sends_keeps_its_log_in(auth, person):
     from_elsewhere = {"sec-fetch-site": "cross-site", "referer": "https://app.example.com/"}
     answer = person.get(url, **from_elsewhere)
     [to] = re.findall(r'http-equiv="refresh" content="0;url=([^"]*)"', answer.text)
-    assert unescape(to) == url
+    assert unescape(to).startswith("/oauth2/authorize?") and told(unescape(to)) == parameters()
     assert person.get(unescape(to)).headers["location"].startswith("/login?returnUrl=%2Foauth2%2Fauthorize%3F")
     with accounts.server(BENNU_CSRF_TRUSTED_ORIGINS="https://traces.example.com") as server:
         other = Browser(server, "admin@localhost", FIRST_PASSWORD)
@@ -443,6 +444,52 @@ def test_a_tenant_has_an_authorization_server_of_its_own(auth):
     stranger = Browser(auth, "admin@localhost", FIRST_PASSWORD)
     shown = stranger.get(stranger.get(url).headers["location"])
     assert stranger.log_in(shown).status_code == 401
+
+
+def test_a_program_acts_in_one_tenant_and_manages_none(auth, person):
+    slug, admin = new_tenant(auth)
+    invited = admin.taken("POST", "/v1/invitations", json={"role": "MEMBER"})
+    browser = first_admin(auth)
+    body = {"token": invited["token"], "username": "visitor"}
+    assert browser.post("/platform/v1/invitations/accept", body).is_success
+    _, tokens = authorized(auth, person)
+    as_program = with_token(auth, tokens["access_token"])
+    assert browser.get(f"/s/{slug}/v1/projects").status_code == 200
+    assert as_program.get("/v1/projects").status_code == as_program.get("/s/default/v1/projects").status_code == 200
+    assert as_program.get(f"/s/{slug}/v1/projects").status_code == 404
+    assert browser.get("/platform/v1/tenants").status_code == 200
+    assert as_program.get("/platform/v1/tenants").status_code == 403
+    _, tokens = authorized(auth, person, path=f"/s/{slug}")
+    as_program = with_token(auth, tokens["access_token"])
+    assert as_program.taken("GET", f"/s/{slug}/v1/user")["username"] == "visitor"
+    assert as_program.taken("GET", "/v1/user")["username"] == "visitor"
+    assert as_program.get("/s/default/v1/projects").status_code == 404
+
+
+def test_no_address_is_too_strange(auth, person):
+    for raw in ("é", "%FF", "%0d%0aset-cookie:x=y", "%00", "\"><script>"):
+        query = urlencode(parameters(state=None)) + "&state=" + raw
+        answers = [
+            raw_get(auth, f"/oauth2/authorize?{query}"),
+            raw_get(auth, f"/oauth2/consent?{query}"),
+            raw_get(auth, f"/login?returnUrl=/{raw}"),
+        ]
+        for status, head in answers:
+            assert status in (200, 302, 400), (raw, status)
+            assert b"set-cookie" not in head.lower().split(b"location")[0]
+    shown = person.get("/login?returnUrl=/x")
+    typed = {"email": person.email, "password": person.password, "returnUrl": "/é"}
+    assert person.send(shown, **typed).status_code == 303
+
+
+def raw_get(server, path: str) -> tuple[int, bytes]:
+    """Bytes that no client library sends."""
+    host, port = urlparse(server.url).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head = answer.split(b"\r\n\r\n")[0]
+    return int(head.split()[1]), head
 
 
 def test_what_a_program_may_do_ends_with_the_log_ins_of_its_person(auth):
