@@ -7,7 +7,7 @@ use actix_web::cookie::{Cookie, SameSite};
 use bennu_kit::config::CookieSettings;
 use bennu_kit::http::ACCESS_COOKIE;
 
-use crate::log_in::Token;
+use crate::tokens::Token;
 
 pub const REFRESH_COOKIE: &str = "phoenix-refresh-token";
 

@@ -24,6 +24,7 @@ mod service;
 mod site;
 mod tenants;
 mod throttle;
+mod tokens;
 mod usage;
 mod users;
 mod verify;

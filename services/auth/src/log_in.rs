@@ -1,10 +1,8 @@
 //! `/auth/login`, `/auth/refresh` and `/auth/logout`: log-ins of browsers, whose tokens travel in cookies.
 
-use std::time::Duration;
-
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
-use bennu_access::{AccessClaims, CredentialName, Principal, RefreshClaims, TokenError};
+use bennu_access::{CredentialName, Principal, RefreshClaims, TokenError};
 use bennu_domain::account::{AuthMethod, Email};
 use bennu_domain::ids::TenantId;
 use bennu_kit::http::{ApiError, ChosenTenant};
@@ -15,6 +13,7 @@ use utoipa::ToSchema;
 use crate::cookies::{REFRESH_COOKIE, expired_cookies, log_in_cookies};
 use crate::responses::store_failed;
 use crate::service::{AuthState, Verifying};
+use crate::tokens::{Tokens, tokens_of};
 
 /// E-mail addresses and passwords are short.
 pub const LARGEST_BODY: usize = 16 << 10;
@@ -119,37 +118,6 @@ async fn first_usable(
     let memberships = state.directory().memberships(account.id).await.map_err(store_failed)?;
     let mut usable = memberships.into_iter().filter(|membership| membership.tenant.suspended_at.is_none());
     Ok(usable.find(|membership| chosen.is_none_or(|slug| slug == membership.tenant.slug)))
-}
-
-/// The tokens of the present generation of a log-in.
-pub struct Tokens {
-    pub access: Token,
-    pub refresh: Token,
-}
-
-pub struct Token {
-    pub text: String,
-    pub life: Duration,
-}
-
-pub fn tokens_of(state: &AuthState, verifying: &Verifying, log_in: &LogIn) -> Result<Tokens, ApiError> {
-    let settings = &verifying.settings;
-    let (session, generation, now) = (log_in.id.clone(), log_in.generation, state.clock.now());
-    // The log-in of a program ends at a fixed time, and with it its last tokens.
-    let left = match log_in.client {
-        Some(_) => log_in.expires_at.since(now),
-        None => Duration::MAX,
-    };
-    let (access_life, refresh_life) =
-        (settings.access_token_life.min(left), settings.refresh_token_life.min(left));
-    let access = AccessClaims { session: session.clone(), generation };
-    let access = verifying.keys.sign(access, now, now.after(access_life)).map_err(ApiError::internal)?;
-    let refresh = RefreshClaims { session, generation };
-    let refresh = verifying.keys.sign(refresh, now, now.after(refresh_life)).map_err(ApiError::internal)?;
-    Ok(Tokens {
-        access: Token { text: access, life: access_life },
-        refresh: Token { text: refresh, life: refresh_life },
-    })
 }
 
 /// 204 with the tokens of the present generation of a log-in.

@@ -7,6 +7,7 @@
 mod authorize;
 mod client;
 mod consent;
+mod decision;
 mod error;
 mod metadata;
 mod place;
@@ -27,6 +28,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     metadata::routes(config);
     registration::routes(config);
     authorize::routes(config);
+    decision::routes(config);
     token::routes(config);
     revocation::routes(config);
 }
@@ -35,6 +37,7 @@ pub fn api_doc() -> utoipa::openapi::OpenApi {
     let mut document = metadata::ApiDoc::openapi();
     document.merge(registration::ApiDoc::openapi());
     document.merge(authorize::ApiDoc::openapi());
+    document.merge(decision::ApiDoc::openapi());
     document.merge(token::ApiDoc::openapi());
     document.merge(revocation::ApiDoc::openapi());
     document

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use super::authorize::hash;
 use super::client::Client;
+use super::decision::hash;
 use super::error::{OAuthError, OAuthErrorBody, json};
 use super::place::Place;
-use crate::log_in::{Tokens, tokens_of};
 use crate::service::AuthState;
+use crate::tokens::{Tokens, tokens_of};
 
 const LARGEST_BODY: usize = 16 << 10;
 /// RFC 7636, section 4.1.
