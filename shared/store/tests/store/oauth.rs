@@ -40,7 +40,11 @@ async fn registered(data: ScopedStore<'_>, client_id: &str, most: u64) -> Option
 
 /// The code is the name of the program.
 pub async fn authorize(data: ScopedStore<'_>, client: &OAuthClient, user: UserId, expires_at: Timestamp) {
-    let new = NewOAuthCode {
+    data.authorize_oauth_client(code_for(client, user, expires_at)).await.unwrap();
+}
+
+pub fn code_for(client: &OAuthClient, user: UserId, expires_at: Timestamp) -> NewOAuthCode {
+    NewOAuthCode {
         code_hash: client.client_id.clone().into_bytes(),
         client_id: client.client_id.clone(),
         user,
@@ -48,11 +52,10 @@ pub async fn authorize(data: ScopedStore<'_>, client: &OAuthClient, user: UserId
         code_challenge: "challenge".to_owned(),
         refreshes: true,
         expires_at,
-    };
-    data.authorize_oauth_client(new).await.unwrap();
+    }
 }
 
-fn presented<'a>(db: &TestStore, client: &'a OAuthClient, log_in_id: &str) -> Redemption<'a> {
+pub fn presented<'a>(db: &TestStore, client: &'a OAuthClient, log_in_id: &str) -> Redemption<'a> {
     let now = db.data().time();
     Redemption {
         code_hash: client.client_id.as_bytes(),

@@ -15,14 +15,14 @@ use bennu_domain::project::ProjectName;
 use bennu_domain::time::Timestamp;
 use bennu_store::{
     Accept, AuditEntry, ConfigChange, CreateTenant, Invitee, LogIn, NewInvitation, NewJobRow, NewLogIn,
-    NewMember, QueuedEnd, QueuedWrite, Renewal, Rotation, ScopedStore, StoreError, StoredUsage, Tenant,
-    WriteReport,
+    NewMember, NewOAuthCode, QueuedEnd, QueuedWrite, Redeemed, Redemption, Renewal, Rotation, ScopedStore,
+    StoreError, StoredUsage, Tenant, WriteReport,
 };
 use bennu_testkit::otlp::{request, span};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use crate::accounts::{add, add_key, directory, new_member};
-use crate::oauth::{authorize, register};
+use crate::oauth::{authorize, code_for, presented, register};
 use crate::support::{
     EVERYTHING_IS_LARGE, TestStore, annotate, annotation, everything, of_span, on_both_engines, prepared,
     write, write_until_stored,
@@ -211,7 +211,8 @@ async fn who_joins_or_logs_in_while_a_tenant_is_erased_goes_with_it(db: TestStor
     let (one, other) = (created(&db, "one").await.id, created(&db, "other").await.id);
     let owner = add(db.tenant(one.0), "owner", Role::Admin).await.user;
     let later = db.data().time().after(Duration::from_hours(1));
-    let done = [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)];
+    let done = [const { AtomicU64::new(0) }; 4];
+    let client = register(db.tenant(one.0), "program").await;
     // Each goes on until the tenant is gone.
     let joins = async |first: u64| {
         for number in (first..).step_by(2) {
@@ -247,13 +248,30 @@ async fn who_joins_or_logs_in_while_a_tenant_is_erased_goes_with_it(db: TestStor
             done[2].fetch_add(1, Ordering::SeqCst);
         }
     };
+    let acts = async || {
+        for number in 0_u64.. {
+            let code = format!("code {number}");
+            let new =
+                NewOAuthCode { code_hash: code.clone().into_bytes(), ..code_for(&client, owner, later) };
+            let authorize = async || db.tenant(one.0).authorize_oauth_client(new.clone()).await;
+            if until_settled(authorize).await.is_none() {
+                return;
+            }
+            let redemption = Redemption { code_hash: code.as_bytes(), ..presented(&db, &client, &code) };
+            match until_settled(async || directory(&db).redeem_oauth_code(redemption.clone()).await).await {
+                Some(Redeemed::Granted { .. }) => done[3].fetch_add(1, Ordering::SeqCst),
+                Some(Redeemed::Refused) | None => return,
+                Some(Redeemed::Replayed(_)) => panic!("nobody else has the code"),
+            };
+        }
+    };
     let erases = async || {
         while done.iter().any(|count| count.load(Ordering::SeqCst) < 10) {
             tokio::task::yield_now().await;
         }
         directory(&db).erase_tenant(one).await.unwrap();
     };
-    let all = async { tokio::join!(joins(1), joins(2), logs_in(), moves(begun.unwrap()), erases()) };
+    let all = async { tokio::join!(joins(1), joins(2), logs_in(), moves(begun.unwrap()), acts(), erases()) };
     tokio::time::timeout(Duration::from_mins(1), Box::pin(all)).await.expect("all end with the tenant");
     assert_eq!(rows_of(&db, one).await, Vec::<String>::new());
     assert_eq!(db.number("SELECT count(*) FROM users WHERE email LIKE 'joins%'").await, 0);
@@ -270,13 +288,13 @@ async fn joined(db: &TestStore, tenant: TenantId, name: &str, by_address: bool, 
     if invited.is_none() {
         return false;
     }
-    let accepted = async || match by_address {
-        true => directory(db).accept_invitation_of(account.clone(), &username, None).await,
-        false => {
-            let password = PasswordHash::from_stored("hash".to_owned());
-            let invitee = Invitee::New { email: email.clone().unwrap(), password };
-            directory(db).accept_invitation(name.as_bytes(), invitee, &username).await
+    let accepted = async || {
+        if by_address {
+            return directory(db).accept_invitation_of(account.clone(), &username, None).await;
         }
+        let password = PasswordHash::from_stored("hash".to_owned());
+        let invitee = Invitee::New { email: email.clone().unwrap(), password };
+        directory(db).accept_invitation(name.as_bytes(), invitee, &username).await
     };
     match until_settled(accepted).await {
         Some(Accept::Joined { .. }) => true,
