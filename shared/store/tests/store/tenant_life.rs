@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bennu_access::{PasswordHash, Role};
-use bennu_domain::account::TenantSlug;
+use bennu_domain::account::{Email, TenantSlug};
 use bennu_domain::annotation_config::{AnnotationConfig, ConfigKind};
 use bennu_domain::audit::AuditAction;
 use bennu_domain::cost::{ModelPrices, NamePattern, Override, TokenPrices};
@@ -34,6 +34,7 @@ on_both_engines!(
     what_is_stored_is_counted,
     an_erased_tenant_leaves_no_row_and_no_object,
     a_tenant_that_is_half_erased_is_erased_to_the_end,
+    nobody_joins_or_logs_in_to_a_tenant_that_is_half_erased,
     what_comes_for_an_erased_tenant_is_dropped,
     what_is_written_while_a_tenant_is_erased_goes_with_it,
     who_joins_or_logs_in_while_a_tenant_is_erased_goes_with_it,
@@ -125,11 +126,7 @@ async fn an_erased_tenant_leaves_no_row_and_no_object(db: TestStore) {
 async fn a_tenant_that_is_half_erased_is_erased_to_the_end(db: TestStore) {
     let one = created(&db, "one").await.id;
     fill(&db, one).await;
-    // As a process leaves it that is killed early on.
-    let raw = db.raw().await;
-    let close = format!("UPDATE tenants SET erased_at = 1 WHERE id = {}", one.0);
-    raw.execute_unprepared(&close).await.unwrap();
-    raw.close().await.unwrap();
+    close(&db, one).await;
     assert_eq!(directory(&db).tenant_named("one").await.unwrap(), None);
     assert_eq!(create(&db, "one").await, CreateTenant::SlugTaken);
     let slug = TenantSlug::parse("one").unwrap();
@@ -139,6 +136,54 @@ async fn a_tenant_that_is_half_erased_is_erased_to_the_end(db: TestStore) {
     assert_eq!(rows_of(&db, one).await, Vec::<String>::new());
     assert_eq!(directory(&db).tenant_to_erase(&slug).await.unwrap(), None);
     created(&db, "one").await;
+}
+
+/// As a process leaves it that is killed early on.
+async fn close(db: &TestStore, tenant: TenantId) {
+    let raw = db.raw().await;
+    let close = format!("UPDATE tenants SET erased_at = 1 WHERE id = {}", tenant.0);
+    raw.execute_unprepared(&close).await.unwrap();
+    raw.close().await.unwrap();
+}
+
+async fn nobody_joins_or_logs_in_to_a_tenant_that_is_half_erased(db: TestStore) {
+    let one = created(&db, "one").await.id;
+    let later = db.data().time().after(Duration::from_hours(1));
+    let owner = add(db.tenant(one.0), "owner", Role::Admin).await.user;
+    let client = register(db.tenant(one.0), "program").await;
+    authorize(db.tenant(one.0), &client, owner, later).await;
+    for name in ["known", "told"] {
+        let email = Some(Email::parse(&format!("{name}@example.com")).unwrap());
+        let token_hash = name.as_bytes().to_vec();
+        let invitation =
+            NewInvitation { token_hash, email, role: Role::Member, invited_by: None, expires_at: later };
+        db.tenant(one.0).invite(invitation).await.unwrap();
+    }
+    let elsewhere = log_in("elsewhere", TenantId::DEFAULT, UserId::FIRST_ADMIN, later);
+    directory(&db).begin_log_in(elsewhere).await.unwrap();
+    close(&db, one).await;
+    let begun = directory(&db).begin_log_in(log_in("late", one, owner, later)).await.map(drop);
+    let renewal =
+        Renewal { id: "elsewhere", generation: 1, client: None, tenant: Some(one), expires_at: later };
+    let moved = directory(&db).renew_log_in(renewal).await.map(drop);
+    let redeemed = directory(&db).redeem_oauth_code(presented(&db, &client, "late")).await.map(drop);
+    for refused in [begun, moved, redeemed] {
+        assert!(matches!(refused, Err(StoreError::TenantErased)), "{refused:?}");
+    }
+    let NewMember { account, username, .. } = new_member("known", Role::Member);
+    let password = PasswordHash::from_stored("hash".to_owned());
+    let invitee = Invitee::New { email: account.email.known().unwrap().clone(), password };
+    let accepted = directory(&db).accept_invitation(b"known", invitee, &username).await.unwrap();
+    assert_eq!(accepted, Accept::NoInvitation);
+    let NewMember { account, username, .. } = new_member("told", Role::Member);
+    let accepted = directory(&db).accept_invitation_of(account, &username, None).await.unwrap();
+    assert_eq!(accepted, Accept::NoInvitation);
+    assert_eq!(
+        db.number("SELECT count(*) FROM users WHERE email IN ('known@example.com', 'told@example.com')")
+            .await,
+        0
+    );
+    assert_eq!(db.number("SELECT count(*) FROM auth_sessions WHERE id = 'late'").await, 0);
 }
 
 async fn what_comes_for_an_erased_tenant_is_dropped(db: TestStore) {
@@ -233,8 +278,10 @@ async fn who_joins_or_logs_in_while_a_tenant_is_erased_goes_with_it(db: TestStor
         }
     };
     // Of somebody who works elsewhere and goes to the tenant and back again.
-    let begun = directory(&db).begin_log_in(log_in("moves", other, UserId::FIRST_ADMIN, later)).await;
-    let moves = async |mut at: LogIn| {
+    let moves = async |name: &str| {
+        let begun = log_in(name, other, UserId::FIRST_ADMIN, later);
+        let begun = until_settled(async || directory(&db).begin_log_in(begun.clone()).await).await;
+        let mut at = begun.unwrap();
         loop {
             let to = if at.tenant == one { other } else { one };
             let (id, generation) = (at.id.as_str(), at.generation);
@@ -271,7 +318,8 @@ async fn who_joins_or_logs_in_while_a_tenant_is_erased_goes_with_it(db: TestStor
         }
         directory(&db).erase_tenant(one).await.unwrap();
     };
-    let all = async { tokio::join!(joins(1), joins(2), logs_in(), moves(begun.unwrap()), acts(), erases()) };
+    let all_move = async { tokio::join!(moves("a"), moves("b"), moves("c"), moves("d")) };
+    let all = async { tokio::join!(joins(1), joins(2), logs_in(), all_move, acts(), erases()) };
     tokio::time::timeout(Duration::from_mins(1), Box::pin(all)).await.expect("all end with the tenant");
     assert_eq!(rows_of(&db, one).await, Vec::<String>::new());
     assert_eq!(db.number("SELECT count(*) FROM users WHERE email LIKE 'joins%'").await, 0);
