@@ -1,16 +1,17 @@
 //! `/oauth2/authorize` and `/oauth2/consent`: a program asks a person, in a browser, to let it act.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use bennu_access::{Credential, Principal};
 use bennu_domain::ids::UserId;
-use bennu_kit::http::ApiError;
+use bennu_kit::http::{ACCESS_COOKIE, ApiError};
 use oauth2::url::form_urlencoded;
 
 use super::consent::consent_page;
 use super::place::Place;
 use super::request::{AuthorizationRequest, Parameters, Refusal};
+use crate::log_in::{refresh_claims, renew};
 use crate::page::{Text, comes_from_elsewhere, going_on, page};
 use crate::responses::store_failed;
 use crate::service::AuthState;
@@ -47,7 +48,7 @@ async fn authorize(request: HttpRequest, state: web::Data<AuthState>) -> Result<
         Err(refusal) => return refused(refusal),
     };
     if person(&state, &request).await?.is_none() {
-        return Ok(to_log_in(&place, &request, "/oauth2/authorize", &parameters));
+        return Ok(to_log_in(&state, &place, &request, "/oauth2/authorize", &parameters).await);
     }
     // As pages of the reference server find them.
     let more = [
@@ -73,7 +74,7 @@ async fn consent(request: HttpRequest, state: web::Data<AuthState>) -> Result<Ht
         Err(refusal) => return refused(refusal),
     };
     match person(&state, &request).await? {
-        None => Ok(to_log_in(&place, &request, "/oauth2/consent", &parameters)),
+        None => Ok(to_log_in(&state, &place, &request, "/oauth2/consent", &parameters).await),
         Some((principal, _)) => Ok(consent_page(&place, &principal, &asked, &parameters)),
     }
 }
@@ -116,15 +117,41 @@ pub fn refused(refusal: Refusal) -> Result<HttpResponse, ApiError> {
 }
 
 /// To the page of log-ins, and back. A browser that another site sent keeps its cookies back once.
-fn to_log_in(place: &Place<'_>, request: &HttpRequest, path: &str, asked: &Parameters) -> HttpResponse {
+async fn to_log_in(
+    state: &AuthState,
+    place: &Place<'_>,
+    request: &HttpRequest,
+    path: &str,
+    asked: &Parameters,
+) -> HttpResponse {
     let here = format!("{path}?{}", asked.as_query(&[]));
     if comes_from_elsewhere(request) {
         return going_on(&place.path(&here));
+    }
+    if let Some(renewed) = renewed(state, place, request, &place.path(&here)).await {
+        return renewed;
     }
     // Without the root path, which is put before it.
     let here = format!("{}{here}", place.below());
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("returnUrl", &here).finish();
     found(&place.path(&format!("/login?{query}")))
+}
+
+/// The same page again with new tokens, where a browser has outlived its access token. It has one then: this happens once.
+async fn renewed(
+    state: &AuthState,
+    place: &Place<'_>,
+    request: &HttpRequest,
+    here: &str,
+) -> Option<HttpResponse> {
+    if request.cookie(ACCESS_COOKIE).is_some() {
+        return None;
+    }
+    let claims = refresh_claims(state, place.verifying, request).ok()?;
+    let mut response = renew(state, place.verifying, &claims, None).await.ok()?;
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(LOCATION, HeaderValue::from_str(here).ok()?);
+    Some(response)
 }
 
 fn found(to: &str) -> HttpResponse {

@@ -288,6 +288,22 @@ def test_a_browser_that_another_site_sends_keeps_its_log_in(auth, person):
         assert other.get(url, referer="https://app.example.com/").status_code == 302
 
 
+def test_a_browser_that_outlived_its_access_token_need_not_log_in_again(auth, person):
+    url = "/oauth2/authorize?" + urlencode(parameters())
+    person.consent_page(url)
+    refresh = person.client.cookies["phoenix-refresh-token"]
+    person.client.cookies.delete("phoenix-access-token")
+    answer = person.get(url)
+    assert told(answer.headers["location"]) == parameters()
+    assert "Let it act" in person.consent_page(answer.headers["location"]).text
+    assert person.client.cookies["phoenix-refresh-token"] != refresh
+    # Once, and not for those whose log-in is over.
+    void = {"phoenix-access-token": "void", "phoenix-refresh-token": person.client.cookies["phoenix-refresh-token"]}
+    assert httpx.get(auth.url + url, cookies=void).headers["location"].startswith("/login?")
+    stale = httpx.Client(base_url=auth.url, cookies={"phoenix-refresh-token": refresh})
+    assert stale.get(url).headers["location"].startswith("/login?")
+
+
 def test_the_page_of_log_ins(auth, person):
     shown = person.get("/login?returnUrl=/projects&error=email_in_use")
     assert "another way" in shown.text
