@@ -14,9 +14,9 @@ use bennu_domain::limits::{RateLimits, TenantLimits};
 use bennu_domain::project::ProjectName;
 use bennu_domain::time::Timestamp;
 use bennu_store::{
-    Accept, AuditEntry, ConfigChange, CreateTenant, Invitee, LogIn, NewInvitation, NewJobRow, NewLogIn,
-    NewMember, NewOAuthCode, QueuedEnd, QueuedWrite, Redeemed, Redemption, Renewal, Rotation, ScopedStore,
-    StoreError, StoredUsage, Tenant, WriteReport,
+    Accept, AuditEntry, ConfigChange, CreateTenant, Invitee, NewInvitation, NewJobRow, NewLogIn, NewMember,
+    NewOAuthCode, QueuedEnd, QueuedWrite, Redeemed, Redemption, Renewal, Rotation, ScopedStore, StoreError,
+    StoredUsage, Tenant, WriteReport,
 };
 use bennu_testkit::otlp::{request, span};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
