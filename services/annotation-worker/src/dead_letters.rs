@@ -63,7 +63,7 @@ pub async fn run(store: &Store, jobs: &dyn AnnotationJobs, action: Action) -> an
         }
         Action::Drop(selection) => {
             let (scope, selection) = selection.read();
-            let dropped = store.scoped(&scope).drop_annotation_failures(&selection).await?;
+            let dropped = store.scoped(&scope).drop_annotation_failures(&selection, None).await?;
             println!("{dropped} dropped");
             Ok(())
         }

@@ -328,8 +328,7 @@ async fn list_all(
         };
         // Removed since the page was read.
         let Some(member) = member else { continue };
-        let user =
-            ApiKeyUser { id: member.user.global_id(), username: member.username, email: Some(member.email) };
+        let user = ApiKeyUser { id: member.user.global_id(), username: member.username, email: member.email };
         data.push(UserApiKey { key: key.into(), user });
     }
     let next_cursor = page.next.map(|id| global_id::write(USER_KEY, id.0));

@@ -7,16 +7,14 @@ use actix_web::cookie::{Cookie, SameSite};
 use bennu_kit::config::CookieSettings;
 use bennu_kit::http::ACCESS_COOKIE;
 
+use crate::tokens::Token;
+
 pub const REFRESH_COOKIE: &str = "phoenix-refresh-token";
 
 /// The tokens of a log-in as cookies that no script can read.
-pub fn log_in_cookies<'a>(
-    settings: &CookieSettings,
-    access: (String, Duration),
-    refresh: (String, Duration),
-) -> [Cookie<'a>; 2] {
+pub fn log_in_cookies<'a>(settings: &CookieSettings, access: Token, refresh: Token) -> [Cookie<'a>; 2] {
     [(ACCESS_COOKIE, access), (REFRESH_COOKIE, refresh)]
-        .map(|(name, (token, life))| cookie(settings, name, token, life))
+        .map(|(name, Token { text, life })| cookie(settings, name, text, life))
 }
 
 /// The same, empty and expired.

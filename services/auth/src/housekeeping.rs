@@ -52,8 +52,7 @@ async fn delete_what_is_old(state: &AuthState, tenant: &Tenant) -> Result<(), St
     let Some(days) = tenant.limits.retention_days else { return Ok(()) };
     let scope = SystemScope::for_tenant(tenant.id, "traces beyond the retention are deleted");
     let store = state.store.scoped(&scope);
-    let micros = i64::try_from((DAY * days).as_micros()).unwrap_or(i64::MAX);
-    let horizon = Timestamp(state.clock.now().0.saturating_sub(micros));
+    let horizon = state.clock.now().before(DAY * days);
     let mut list = ProjectList { limit: AT_ONCE, ..ProjectList::default() };
     loop {
         let Page { items, next } = store.list_projects(&list).await?;

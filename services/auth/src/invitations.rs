@@ -154,7 +154,7 @@ async fn invite(
     let page = format!("{PAGE}{token}");
     let link = format!("{}{page}", verifying.root_path);
     if let Some(outbox) = &verifying.outbox {
-        let link = format!("{}{page}", verifying.site.seen_from(&request));
+        let link = format!("{}{page}", verifying.site.for_mails(&request));
         if let Some(letter) = letter(&state, &invitation, &link).await? {
             // The link is in the answer, too: somebody has it whatever becomes of the mail.
             let _ = outbox.order(Order::Written(letter));

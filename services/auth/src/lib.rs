@@ -2,6 +2,7 @@
 
 mod address;
 mod api_keys;
+mod authorization_server;
 mod bootstrap;
 mod cookies;
 mod housekeeping;
@@ -11,16 +12,19 @@ mod key_use;
 mod ldap;
 mod log_in;
 mod log_in_methods;
+mod log_in_page;
 mod mail;
 mod memberships;
 mod openid;
 mod outside_accounts;
+mod page;
 mod password_reset;
 mod responses;
 mod service;
 mod site;
 mod tenants;
 mod throttle;
+mod tokens;
 mod usage;
 mod users;
 mod verify;
@@ -35,6 +39,7 @@ pub use verify::StoreCredentials;
 /// Adds the routes; the application data holds an [`AuthState`] and a [`bennu_store::Store`].
 pub fn routes(state: &AuthState) -> impl Fn(&mut ServiceConfig) + use<> {
     let mounts_log_in = state.is_enabled();
+    let mounts_authorization = state.authorizes_clients();
     move |config| {
         // Before the users, of which it could be one by its path.
         api_keys::routes(config);
@@ -50,6 +55,10 @@ pub fn routes(state: &AuthState) -> impl Fn(&mut ServiceConfig) + use<> {
             log_in_methods::routes(config);
             openid::routes(config);
             password_reset::routes(config);
+            log_in_page::routes(config);
+        }
+        if mounts_authorization {
+            authorization_server::routes(config);
         }
     }
 }
@@ -67,5 +76,6 @@ pub fn api_doc() -> utoipa::openapi::OpenApi {
     document.merge(log_in_methods::ApiDoc::openapi());
     document.merge(openid::ApiDoc::openapi());
     document.merge(password_reset::ApiDoc::openapi());
+    document.merge(authorization_server::api_doc());
     document
 }

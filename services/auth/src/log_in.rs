@@ -2,20 +2,21 @@
 
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
-use bennu_access::{AccessClaims, CredentialName, Principal, RefreshClaims, TokenError};
+use bennu_access::{CredentialName, Principal, RefreshClaims, TokenError};
 use bennu_domain::account::{AuthMethod, Email};
 use bennu_domain::ids::TenantId;
 use bennu_kit::http::{ApiError, ChosenTenant};
-use bennu_store::{Account, LogIn, Membership, NewLogIn, Rotation};
+use bennu_store::{Account, LogIn, Membership, NewLogIn, Renewal, Rotation, StoreError};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::cookies::{REFRESH_COOKIE, expired_cookies, log_in_cookies};
 use crate::responses::store_failed;
 use crate::service::{AuthState, Verifying};
+use crate::tokens::{Tokens, tokens_of};
 
 /// E-mail addresses and passwords are short.
-const LARGEST_BODY: usize = 16 << 10;
+pub const LARGEST_BODY: usize = 16 << 10;
 
 const WRONG: &str = "Invalid email and/or password";
 
@@ -59,11 +60,24 @@ async fn log_in(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
-    verifying.throttle.count_attempt(&request).await?;
+    let LogInBody { email, password } = read_body(&body);
+    let log_in = log_in_with_password(&state, verifying, &request, email, password).await?;
+    logged_in(&state, verifying, &log_in)
+}
+
+/// Begins a log-in by a password, in the tenant that the path names or in the first one.
+pub async fn log_in_with_password(
+    state: &AuthState,
+    verifying: &Verifying,
+    request: &HttpRequest,
+    email: Option<String>,
+    password: Option<String>,
+) -> Result<LogIn, ApiError> {
+    verifying.throttle.count_attempt(request).await?;
     if !verifying.settings.passwords.accepted {
         return Err(ApiError::Forbidden("Logging in with a password is switched off.".to_owned()));
     }
-    let LogInBody { email: Some(email), password: Some(password) } = read_body(&body) else {
+    let (Some(email), Some(password)) = (email, password) else {
         return Err(ApiError::Unauthorized("Email and password required".to_owned()));
     };
     let wrong = || ApiError::Unauthorized(WRONG.to_owned());
@@ -78,7 +92,7 @@ async fn log_in(
         return Err(wrong());
     };
     let chosen = request.extensions().get::<ChosenTenant>().map(|chosen| chosen.0.clone());
-    let membership = first_usable(&state, &account, chosen.as_deref()).await?.ok_or_else(wrong)?;
+    let membership = first_usable(state, &account, chosen.as_deref()).await?.ok_or_else(wrong)?;
     verifying.throttle.forget_failures(&email).await;
     let new = NewLogIn {
         id: uuid::Uuid::new_v4().to_string(),
@@ -86,9 +100,13 @@ async fn log_in(
         tenant: membership.tenant.id,
         expires_at: state.after(verifying.settings.refresh_token_life),
     };
-    let log_in = state.directory().begin_log_in(new).await.map_err(store_failed)?;
+    let log_in = match state.directory().begin_log_in(new).await {
+        // A moment ago the tenant was still there.
+        Err(StoreError::TenantErased) => return Err(wrong()),
+        begun => begun.map_err(store_failed)?,
+    };
     tracing::info!(user = account.id.0, tenant = log_in.tenant.0, "logged in");
-    logged_in(&state, verifying, &log_in)
+    Ok(log_in)
 }
 
 /// The tenant to work in: the chosen one, or the first that may be used.
@@ -104,15 +122,9 @@ async fn first_usable(
 
 /// 204 with the tokens of the present generation of a log-in.
 pub fn logged_in(state: &AuthState, verifying: &Verifying, log_in: &LogIn) -> Result<HttpResponse, ApiError> {
-    let settings = &verifying.settings;
-    let (session, generation, now) = (log_in.id.clone(), log_in.generation, state.clock.now());
-    let (access_life, refresh_life) = (settings.access_token_life, settings.refresh_token_life);
-    let access = AccessClaims { session: session.clone(), generation };
-    let access = verifying.keys.sign(access, now, now.after(access_life)).map_err(ApiError::internal)?;
-    let refresh = RefreshClaims { session, generation };
-    let refresh = verifying.keys.sign(refresh, now, now.after(refresh_life)).map_err(ApiError::internal)?;
+    let Tokens { access, refresh } = tokens_of(state, verifying, log_in)?;
     let mut response = HttpResponse::NoContent();
-    for cookie in log_in_cookies(&settings.cookies, (access, access_life), (refresh, refresh_life)) {
+    for cookie in log_in_cookies(&verifying.settings.cookies, access, refresh) {
         response.cookie(cookie);
     }
     Ok(response.finish())
@@ -155,7 +167,14 @@ pub async fn renew(
     tenant: Option<TenantId>,
 ) -> Result<HttpResponse, ApiError> {
     let expires = state.after(verifying.settings.refresh_token_life);
-    let renewed = state.directory().renew_log_in(&claims.session, claims.generation, tenant, expires).await;
+    let renewal = Renewal {
+        id: &claims.session,
+        generation: claims.generation,
+        client: None,
+        tenant,
+        expires_at: expires,
+    };
+    let renewed = state.directory().renew_log_in(renewal).await;
     let (log_in, reused) = match renewed.map_err(store_failed)? {
         Rotation::Renewed(log_in) => (log_in, false),
         Rotation::Reused(log_in) => (log_in, true),

@@ -50,7 +50,7 @@ async fn serve(process: Process) -> anyhow::Result<()> {
     let archive = open_archive(config).await?;
     let store = open_store(config, archive.clone()).await?;
     let events = connect_events(config, "bennu-auth", archive).await?;
-    let auth = Auth::start(config, &store, Arc::clone(&events.events), &process.shutdown).await?;
+    let auth = Auth::start(&process, &store, Arc::clone(&events.events)).await?;
     let watching = process.watch_store(&store);
     let grpc = tokio::spawn(serve_grpc(grpc_listener, Arc::clone(&auth.lookup), process.shutdown.clone()));
 

@@ -84,7 +84,7 @@ async fn send_reset_mail(
         && verifying.throttle.may_mail(&email).await
     {
         // The postman finds out whose it is, lest the time of the answer tell.
-        let order = Order::PasswordReset { email, site: verifying.site.seen_from(&request) };
+        let order = Order::PasswordReset { email, site: verifying.site.for_mails(&request) };
         if !outbox.order(order) {
             let message = "too many mails are waiting".to_owned();
             return Err(ApiError::Unavailable { message, retry_after: FULL_OUTBOX });
@@ -128,7 +128,7 @@ async fn reset_password(
     let hash = verifying.passwords.hash(password).await.map_err(ApiError::internal)?;
     state.directory().set_password(account.id, &hash).await.map_err(store_failed)?;
     state.revoke_everywhere(CredentialName::User(account.id)).await;
-    if let Ok(email) = Email::parse(&account.email) {
+    if let Some(Ok(email)) = account.email.as_deref().map(Email::parse) {
         verifying.throttle.forget_failures(&email).await;
     }
     Ok(no_content())

@@ -9,10 +9,9 @@ use bennu_access::{
 };
 use bennu_domain::ids::TenantId;
 use bennu_domain::time::{Clock, SystemClock, Timestamp};
-use bennu_kit::config::{AuthMode, Config, Credentials, RootPath};
+use bennu_kit::config::{AuthMode, AuthorizationServerSettings, Credentials, RootPath};
 use bennu_kit::http::ApiError;
-use bennu_kit::lifecycle::Shutdown;
-use bennu_process::{keep_revoking, open_log_in_counts};
+use bennu_process::{Process, keep_revoking, open_log_in_counts};
 use bennu_queue::{Event, Events, What};
 use bennu_store::{Directory, Store};
 use tokio::task::JoinHandle;
@@ -52,6 +51,8 @@ pub(crate) struct Verifying {
     pub cache: CachedCredentials,
     pub providers: Providers,
     pub directory: Option<LdapDirectory>,
+    /// None where no program gets tokens.
+    pub authorization_server: Option<AuthorizationServerSettings>,
 }
 
 /// The running parts.
@@ -63,12 +64,8 @@ pub struct Auth {
 
 impl Auth {
     /// Makes the first accounts, and starts to verify credentials if authentication is on.
-    pub async fn start(
-        config: &Config,
-        store: &Store,
-        events: Arc<dyn Events>,
-        shutdown: &Shutdown,
-    ) -> anyhow::Result<Self> {
+    pub async fn start(process: &Process, store: &Store, events: Arc<dyn Events>) -> anyhow::Result<Self> {
+        let (config, shutdown) = (&process.config, &process.shutdown);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let AuthMode::Verify(settings) = &config.auth.mode else {
             let state =
@@ -96,7 +93,7 @@ impl Auth {
             key_use.keep_storing(store.clone(), shutdown.clone()),
             keep_revoking(cache.clone(), &events, shutdown.clone()).await,
         ];
-        let (root_path, site) = (config.root_path.clone(), Site::new(config, &settings));
+        let (root_path, site) = (config.root_path.clone(), Site::new(config));
         let outbox = match &settings.smtp {
             None => None,
             Some(smtp) => {
@@ -106,14 +103,14 @@ impl Auth {
                     clock: Arc::clone(&clock),
                     reset_life: settings.reset_token_life,
                     route: MailRoute::new(smtp)?,
+                    metrics: process.metrics.mail.clone(),
                 };
                 let (outbox, working) = Outbox::open(postman, shutdown.clone());
                 background.push(working);
                 Some(outbox)
             }
         };
-        let trusted_origins = config.auth.trusted_origins.as_deref().unwrap_or_default();
-        let providers = Providers::new(&settings.identity_providers, trusted_origins, &clock)?;
+        let providers = Providers::new(&settings.identity_providers, &clock)?;
         let directory = settings.ldap.clone().map(LdapDirectory::new).transpose()?;
         let verifying = Verifying {
             settings,
@@ -126,6 +123,7 @@ impl Auth {
             cache: cache.clone(),
             providers,
             directory,
+            authorization_server: config.auth.authorization_server.clone(),
         };
         let state = AuthState {
             store: store.clone(),
@@ -150,6 +148,11 @@ impl Auth {
 impl AuthState {
     pub fn is_enabled(&self) -> bool {
         self.verifying.is_some()
+    }
+
+    /// Whether programs may ask people to let them act.
+    pub fn authorizes_clients(&self) -> bool {
+        self.verifying.as_ref().is_some_and(|verifying| verifying.authorization_server.is_some())
     }
 
     /// Much about accounts means nothing where everybody may do everything.

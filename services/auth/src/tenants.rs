@@ -139,8 +139,8 @@ async fn create(
         }
     };
     let taken = || ApiError::Conflict(format!("There is a tenant {text:?} already."));
-    if let Some(admin) = &admin
-        && state.directory().account_of(&admin.account.email).await.map_err(store_failed)?.is_some()
+    if let Some(email) = admin.as_ref().and_then(|admin| admin.account.email.known())
+        && state.directory().account_of(email).await.map_err(store_failed)?.is_some()
     {
         return Err(ApiError::Conflict("Email already exists".to_owned()));
     }

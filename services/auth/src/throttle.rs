@@ -14,6 +14,7 @@ use crate::address::client_address;
 const ADDRESS: AddressLimit = AddressLimit { attempts: 12, every: Duration::from_secs(5) };
 /// Links for a new password that go to one address, whoever asks.
 const MAILS: AddressLimit = AddressLimit { attempts: 3, every: Duration::from_mins(5) };
+const HOUR: Duration = Duration::from_hours(1);
 /// How long an account stays locked, and how long failures are remembered.
 const LOCKED_FOR: Duration = Duration::from_mins(5);
 
@@ -72,14 +73,23 @@ impl Throttle {
         }
     }
 
+    /// Counts a program that the address registers, apart from attempts to log in. While they cannot be counted none is.
+    pub async fn count_registration(&self, request: &HttpRequest, an_hour: u32) -> Result<(), ApiError> {
+        if self.addresses.is_none() {
+            return Ok(());
+        }
+        let limit = AddressLimit { attempts: an_hour, every: HOUR / an_hour.max(1) };
+        let name = format!("registration by {}", client_address(request, self.trusted_proxies));
+        match self.counts.attempt(&name, limit).await {
+            Ok(wait) => wait.map_or(Ok(()), |wait| Err(refused(wait))),
+            Err(away) => Err(unavailable(&away)),
+        }
+    }
+
     async fn take_attempt(&self, request: &HttpRequest) -> Result<Result<(), ApiError>, LogInCountsAway> {
         let Some(limit) = self.addresses else { return Ok(Ok(())) };
         let address = client_address(request, self.trusted_proxies);
         let wait = self.counts.attempt(&address, limit).await?;
-        let refused = |retry_after| ApiError::TooMany {
-            message: TOO_MANY_ATTEMPTS.to_owned(),
-            retry_after: Some(retry_after),
-        };
         Ok(wait.map_or(Ok(()), |wait| Err(refused(wait))))
     }
 
@@ -107,6 +117,10 @@ impl Throttle {
             tracing::warn!(%error, "failures of an account are not forgotten");
         }
     }
+}
+
+fn refused(retry_after: Duration) -> ApiError {
+    ApiError::TooMany { message: TOO_MANY_ATTEMPTS.to_owned(), retry_after: Some(retry_after) }
 }
 
 fn unavailable(away: &LogInCountsAway) -> ApiError {

@@ -37,7 +37,9 @@ struct UserBody {
     id: String,
     created_at: String,
     updated_at: String,
-    email: String,
+    /// Not there for people of a directory that tells none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
     username: String,
     role: String,
     auth_method: &'static str,
@@ -188,7 +190,7 @@ async fn create_user(
 pub fn welcome(state: &AuthState, request: &HttpRequest, user: UserId) {
     let Some(verifying) = state.verifying.as_deref() else { return };
     if let Some(outbox) = &verifying.outbox {
-        let _ = outbox.order(Order::Welcome { user, site: verifying.site.seen_from(request) });
+        let _ = outbox.order(Order::Welcome { user, site: verifying.site.for_mails(request) });
     }
 }
 
@@ -204,7 +206,7 @@ async fn new_member(state: &AuthState, user: NewUser) -> Result<NewMember, ApiEr
     let is_local = auth_method == AuthMethod::Local;
     let password = if is_local { Some(hash(state, user.password).await?) } else { None };
     let account = NewAccount {
-        email,
+        email: email.into(),
         auth_method,
         password: password.flatten(),
         password_needs_reset: is_local,

@@ -125,8 +125,13 @@ impl StoreCredentials {
             log_in.filter(|log_in| log_in.generation == claims.generation).ok_or(CredentialError::Invalid)?;
         let account =
             directory.account(log_in.user).await.map_err(unavailable)?.ok_or(CredentialError::Invalid)?;
+        let is_program = log_in.client.is_some();
         let membership = match slug {
             None => directory.membership(log_in.user, log_in.tenant).await.map_err(unavailable)?,
+            // Whoever let the program act did so in one tenant.
+            Some(_) if is_program => {
+                directory.membership(log_in.user, log_in.tenant).await.map_err(unavailable)?
+            }
             Some(slug) => {
                 let memberships = directory.memberships(log_in.user).await.map_err(unavailable)?;
                 let chosen = memberships.into_iter().find(|membership| membership.tenant.slug == slug);
@@ -140,7 +145,8 @@ impl StoreCredentials {
             user: Some(log_in.user),
             name: username,
             role,
-            manages_platform: account.manages_platform,
+            // That is for people themselves.
+            manages_platform: account.manages_platform && !is_program,
             traffic: KeyTraffic::Any,
             project: None,
             tenant_rates: tenant.limits.rates,

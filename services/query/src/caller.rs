@@ -20,6 +20,23 @@ pub struct Caller<R = Read> {
     rule: PhantomData<R>,
 }
 
+/// Whose annotations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    Everybodys,
+    Own(UserId),
+}
+
+impl Whose {
+    /// The one account; `None` if it does not matter.
+    pub fn account(self) -> Option<UserId> {
+        match self {
+            Self::Everybodys => None,
+            Self::Own(user) => Some(user),
+        }
+    }
+}
+
 impl<R: Rule> Caller<R> {
     /// The data that the caller may see; changes go on record in the caller's name. Who only reads is served by the replica, if
     /// there is one.
@@ -36,9 +53,9 @@ impl<R: Rule> Caller<R> {
         self.user
     }
 
-    /// Whether the caller may do what administrators do.
-    pub fn administers(&self) -> bool {
-        self.administers
+    /// Whose annotations the caller may delete: administrators those of everybody, others their own; `None` if nobody's.
+    pub fn may_delete(&self) -> Option<Whose> {
+        if self.administers { Some(Whose::Everybodys) } else { self.user.map(Whose::Own) }
     }
 
     /// For what carries the caller's tenant elsewhere.

@@ -20,6 +20,7 @@ use utoipa::OpenApi;
         (name = "models", description = "What language models cost"),
         (name = "annotations", description = "Judgements about spans, traces, sessions and documents"),
         (name = "auth", description = "Logging in"),
+        (name = "oauth2", description = "Programs that act for people"),
         (name = "users", description = "Who is calling, and the members of the tenant"),
         (name = "api_keys", description = "What programs call with"),
         (name = "tenants", description = "The tenants of a person, and invitations"),

@@ -31,7 +31,7 @@ pub async fn serve(process: Process) -> anyhow::Result<()> {
     let ingest = Ingest::start(&process, archive.clone(), &store).await?;
     let receiver = ingest.receiver.clone().context("BENNU_INGEST_ROLES: expected receiver,writer here")?;
     let jobs = open_annotation_jobs(config, &store).await?;
-    let auth = Auth::start(config, &store, Arc::clone(&ingest.events), &process.shutdown).await?;
+    let auth = Auth::start(&process, &store, Arc::clone(&ingest.events)).await?;
     let applying = Applying::start(&process, &store, &jobs).await?;
     let watching = [process.watch_store(&store), process.watch_archive(&archive)];
     let grpc = tokio::spawn(serve_grpc(

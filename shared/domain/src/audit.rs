@@ -46,6 +46,9 @@ actions!(
     InviteMember = "member.invite",
     WithdrawInvitation = "member.withdraw_invitation",
     AddMember = "member.add",
+    RegisterClient = "client.register",
+    /// Somebody lets a program act in their name.
+    AuthorizeClient = "client.authorize",
     RemoveMember = "member.remove",
     CreateProject = "project.create",
     ChangeProject = "project.change",

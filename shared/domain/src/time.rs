@@ -17,6 +17,16 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    #[must_use]
+    pub fn before(self, pause: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// The time from then to this one; none if that is later.
+    pub fn since(self, then: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(then.0)).unwrap_or(0))
+    }
+
     /// OTLP nanoseconds, rounded through seconds in a double as the reference server does, so that
     /// `…123456789` ns reads `.123457` and both servers show the same text.
     pub fn from_unix_nano(nanoseconds: u64) -> Self {

@@ -206,7 +206,7 @@ fn a_mail_server_is_all_or_nothing() {
         let auth = [("BENNU_ENABLE_AUTH", "true"), ("BENNU_SECRET", "0123456789abcdefghijklmnopqrstuvwxyz")];
         let vars: Vec<(&str, &str)> = auth.iter().chain(more).copied().collect();
         config(&vars).map(|config| match config.auth.mode {
-            AuthMode::Verify(credentials) => (credentials.smtp, credentials.root_url),
+            AuthMode::Verify(credentials) => (credentials.smtp, config.auth.root_url),
             other => panic!("{other:?}"),
         })
     };

@@ -42,7 +42,7 @@ async fn answer(
 ) -> (u16, Vec<(String, String)>) {
     let access = Access::new(Arc::new(Nobody), trusted.map(|host| vec![host.to_owned()]));
     let frame =
-        Frame::new(RootPath::parse("/root").unwrap(), access, Metrics::new().unwrap(), Readiness::new());
+        Frame::new(RootPath::parse("/base").unwrap(), access, Metrics::new().unwrap(), Readiness::new());
     let allowed: Vec<String> = allowed.iter().map(|origin| (*origin).to_owned()).collect();
     let service = init_service(app(frame.allowing_origins(&allowed), routes)).await;
     let response: ServiceResponse<_> = call_service(&service, request.to_request()).await;
@@ -65,7 +65,7 @@ fn granted(response: &ServiceResponse<impl MessageBody>) -> Vec<(String, String)
 fn preflight(origin: &str) -> TestRequest {
     TestRequest::default()
         .method(Method::OPTIONS)
-        .uri("/root/v1/known")
+        .uri("/base/v1/known")
         .insert_header(("origin", origin))
         .insert_header(("access-control-request-method", "DELETE"))
         .insert_header(("access-control-request-headers", "authorization, x-own"))
@@ -104,7 +104,7 @@ async fn answers_may_be_read_refusals_among_them() {
         header("expose-headers", exposed),
     ];
     // One that needs no caller, one whose caller is not known, one that is not there.
-    for (path, expected_status) in [("/healthy", 200), ("/root/v1/known", 401), ("/nothing", 404)] {
+    for (path, expected_status) in [("/healthy", 200), ("/base/v1/known", 401), ("/nothing", 404)] {
         let (status, granted) = answer(&[ALLOWED], None, get(path, ALLOWED)).await;
         assert_eq!(status, expected_status, "{path}");
         assert_eq!(granted, expected, "{path}");
@@ -138,7 +138,7 @@ async fn without_the_setting_nobody_is_granted_anything() {
 #[actix_web::test]
 async fn whom_the_origin_check_refuses_a_page_may_read_it_of() {
     let (status, granted) =
-        answer(&[ALLOWED], Some("other.example.com"), get("/root/v1/known", ALLOWED)).await;
+        answer(&[ALLOWED], Some("other.example.com"), get("/base/v1/known", ALLOWED)).await;
     assert_eq!(status, 401);
     assert!(granted.contains(&header("allow-origin", ALLOWED)));
 }

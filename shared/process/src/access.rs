@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bennu_access::{CachedCredentials, CredentialLookup, CredentialName};
 use bennu_kit::config::{AuthMode, Config, ConfigError};
-use bennu_kit::http::Access;
+use bennu_kit::http::{Access, TokensFrom};
 use bennu_kit::lifecycle::Shutdown;
 use bennu_queue::{Events, What};
 use tokio::task::JoinHandle;
@@ -41,7 +41,12 @@ pub async fn remote_access(
 
 /// The look-up with what the configuration says about browsers.
 pub fn access(config: &Config, lookup: Arc<dyn CredentialLookup>) -> Access {
-    Access::new(lookup, config.auth.trusted_origins.clone())
+    let tokens_from = match (&config.auth.authorization_server, &config.auth.root_url) {
+        (None, _) => TokensFrom::Nowhere,
+        (Some(_), Some(url)) => TokensFrom::Url(url.clone()),
+        (Some(_), None) => TokensFrom::AskedAddress,
+    };
+    Access::new(lookup, config.auth.trusted_origins.clone()).telling(tokens_from)
 }
 
 /// Makes a cache forget what other processes revoke, until the end.

@@ -6,6 +6,7 @@ mod log_ins;
 mod memory;
 mod quota;
 mod redis_buckets;
+mod redis_connection;
 
 pub use buckets::{BucketsAway, Demand, Taken, TokenBuckets};
 pub use log_ins::{

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bennu_domain::ids::TenantId;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError, Script};
+use redis::aio::ConnectionManager;
+use redis::{RedisError, Script};
 
 use crate::buckets::{BURST_SECONDS, BucketsAway, Demand, Taken, TokenBuckets};
+use crate::redis_connection::connect;
 
 /// Spans wait for it: better to let them pass uncounted than to hold them up.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
@@ -46,12 +47,7 @@ pub struct RedisBuckets {
 impl RedisBuckets {
     /// Connects, and connects again whenever the connection is lost.
     pub async fn connect(url: &str) -> Result<Self, BucketsAway> {
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(ANSWER_TIMEOUT))
-            .set_response_timeout(Some(ANSWER_TIMEOUT));
-        let client = Client::open(url).map_err(|error| away(&error))?;
-        let connection =
-            ConnectionManager::new_with_config(client, config).await.map_err(|error| away(&error))?;
+        let connection = connect(url, ANSWER_TIMEOUT).await.map_err(|error| away(&error))?;
         Ok(Self { connection, script: Arc::new(Script::new(TAKE)) })
     }
 }

@@ -36,9 +36,10 @@ mod transaction;
 mod transfer;
 
 pub use accounts::{
-    Accept, Account, AddMember, ApiKey, CreateTenant, Directory, Identity, Invitation, Invitee, KeyHolder,
-    KeyOwner, KnownAccount, LogIn, Member, MemberChange, Membership, NewAccount, NewInvitation, NewLogIn,
-    NewMember, NewStoredKey, ProfileChange, Rotation, StoredUsage, Tenant,
+    Accept, Account, AccountEmail, AddMember, ApiKey, CreateTenant, Directory, Identity, Invitation, Invitee,
+    KeyHolder, KeyOwner, KnownAccount, LogIn, Member, MemberChange, Membership, NewAccount, NewInvitation,
+    NewLogIn, NewMember, NewOAuthClient, NewOAuthCode, NewStoredKey, OAuthClient, ProfileChange, Redeemed,
+    Redemption, Renewal, Rotation, StoredUsage, Tenant,
 };
 pub use annotation_configs::{Assignment, ConfigChange, StoredAnnotationConfig};
 pub use annotation_queue::{

@@ -42,7 +42,8 @@ pub struct LdapDirectory {
 /// Whom the directory knows, with the right password.
 #[derive(Debug)]
 pub struct DirectoryPerson {
-    pub email: Email,
+    /// None if the settings say that the directory tells none.
+    pub email: Option<Email>,
     pub name: Option<String>,
     pub unique_id: Option<String>,
     pub role: Role,
@@ -123,9 +124,12 @@ impl LdapDirectory {
         let Some(role) = role_of(groups, &settings.roles) else {
             return Answer::Refused("in none of the groups");
         };
-        let email = entry::text(person, &settings.email_attribute).and_then(|text| Email::parse(&text).ok());
-        let Some(email) = email else {
-            return Answer::Refused("the entry has no e-mail address");
+        let email = match &settings.email_attribute {
+            None => None,
+            Some(attribute) => match entry::text(person, attribute).map(|text| Email::parse(&text)) {
+                Some(Ok(email)) => Some(email),
+                _ => return Answer::Refused("the entry has no e-mail address"),
+            },
         };
         let unique_id = match &settings.unique_id_attribute {
             None => None,
@@ -187,9 +191,8 @@ impl LdapDirectory {
             LdapGroups::Attribute(name) => Some(name),
             LdapGroups::Search { user_attribute, .. } => user_attribute.as_ref(),
         };
-        let always = [&settings.email_attribute, &settings.name_attribute];
-        let more = [settings.unique_id_attribute.as_ref(), of_groups];
-        always.into_iter().chain(more.into_iter().flatten()).map(String::as_str).collect()
+        let more = [settings.email_attribute.as_ref(), settings.unique_id_attribute.as_ref(), of_groups];
+        [&settings.name_attribute].into_iter().chain(more.into_iter().flatten()).map(String::as_str).collect()
     }
 
     /// On a connection of its own: on the other we stay ourselves.

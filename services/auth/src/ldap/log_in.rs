@@ -6,7 +6,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use bennu_domain::account::Email;
 use bennu_domain::ids::encode_hex;
 use bennu_kit::http::{ApiError, ChosenTenant};
-use bennu_store::Identity;
+use bennu_store::{Identity, LogIn};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::directory::{Answer, DirectoryPerson};
 use crate::log_in::{logged_in, read_body};
 use crate::outside_accounts::{Admission, EmailTrust, Person, Refusal, admit};
-use crate::service::AuthState;
+use crate::service::{AuthState, Verifying};
 
 const WRONG: &str = "Invalid username and/or password";
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -52,10 +52,23 @@ async fn log_in(
     body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
     let verifying = state.verifying()?;
-    verifying.throttle.count_attempt(&request).await?;
+    let LdapLogInBody { username, password } = read_body(&body);
+    let log_in = log_in_with_directory(&state, verifying, &request, username, password).await?;
+    logged_in(&state, verifying, &log_in)
+}
+
+/// Begins a log-in by a password that the directory knows, in the tenant that the path names or in any.
+pub async fn log_in_with_directory(
+    state: &AuthState,
+    verifying: &Verifying,
+    request: &HttpRequest,
+    username: Option<String>,
+    password: Option<String>,
+) -> Result<LogIn, ApiError> {
+    verifying.throttle.count_attempt(request).await?;
     let none = || ApiError::NotFound("Logging in with a directory is not set up.".to_owned());
     let directory = verifying.directory.as_ref().ok_or_else(none)?;
-    let LdapLogInBody { username: Some(username), password: Some(password) } = read_body(&body) else {
+    let (Some(username), Some(password)) = (username, password) else {
         return Err(ApiError::Unauthorized("Username and password required".to_owned()));
     };
     let wrong = || ApiError::Unauthorized(WRONG.to_owned());
@@ -82,15 +95,14 @@ async fn log_in(
         resync_role: true,
         chosen_tenant: chosen.as_deref(),
     };
-    let admitted = admit(&state, verifying, known_as(*person, username), &admission).await;
-    let log_in = admitted.map_err(|refusal| match refusal {
+    let admitted = admit(state, verifying, known_as(*person, username), &admission).await;
+    admitted.map_err(|refusal| match refusal {
         Refusal::Internal(error) => error,
         refusal => {
             tracing::info!(reason = %refusal, "not logged in with a directory");
             wrong()
         }
-    })?;
-    logged_in(&state, verifying, &log_in)
+    })
 }
 
 /// Whoever runs the directory gives the addresses.

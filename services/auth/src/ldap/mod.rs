@@ -8,4 +8,4 @@ mod roles;
 mod tls;
 
 pub use directory::LdapDirectory;
-pub use log_in::{ApiDoc, routes};
+pub use log_in::{ApiDoc, log_in_with_directory, routes};

@@ -4,9 +4,28 @@ use std::time::Duration;
 
 use bennu_domain::account::{Email, TenantSlug};
 
+/// What a mail is about, as metrics tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailKind {
+    PasswordReset,
+    Welcome,
+    Invitation,
+}
+
+impl MailKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PasswordReset => "password_reset",
+            Self::Welcome => "welcome",
+            Self::Invitation => "invitation",
+        }
+    }
+}
+
 /// A mail as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
+    pub kind: MailKind,
     pub to: Email,
     pub subject: String,
     pub text: String,
@@ -20,7 +39,7 @@ impl Letter {
              If it was not you, there is nothing to do: the password stays as it is.\n",
             in_words(good_for)
         );
-        Self { to, subject: "Set a new password".to_owned(), text }
+        Self { kind: MailKind::PasswordReset, to, subject: "Set a new password".to_owned(), text }
     }
 
     /// `link` sets the password; people who log in elsewhere have none.
@@ -32,7 +51,7 @@ impl Letter {
             None => format!("Log in here:\n{site}\n"),
         };
         let text = format!("An account for {to} was made at {site}.\n\n{how}");
-        Self { to, subject: "Welcome".to_owned(), text }
+        Self { kind: MailKind::Welcome, to, subject: "Welcome".to_owned(), text }
     }
 
     pub fn invitation(to: Email, tenant: &TenantSlug, link: &str, good_for: Duration) -> Self {
@@ -41,7 +60,7 @@ impl Letter {
              If you do not know what this is about, there is nothing to do.\n",
             in_words(good_for)
         );
-        Self { to, subject: format!("Invitation to {tenant}"), text }
+        Self { kind: MailKind::Invitation, to, subject: format!("Invitation to {tenant}"), text }
     }
 }
 

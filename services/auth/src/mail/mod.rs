@@ -7,6 +7,6 @@ mod letter;
 mod outbox;
 mod postman;
 
-pub use letter::Letter;
+pub use letter::{Letter, MailKind};
 pub use outbox::{Order, Outbox};
 pub use postman::{MailRoute, Postman};

@@ -9,6 +9,7 @@ use bennu_domain::account::{AuthMethod, Email};
 use bennu_domain::ids::UserId;
 use bennu_domain::time::Clock;
 use bennu_kit::config::{SmtpSecurity, SmtpSettings};
+use bennu_kit::telemetry::MailMetrics;
 use bennu_store::{Account, Store, StoreError};
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
@@ -37,6 +38,7 @@ pub struct Postman {
     pub clock: Arc<dyn Clock>,
     pub reset_life: Duration,
     pub route: MailRoute,
+    pub metrics: MailMetrics,
 }
 
 /// The way of a mail: from whom, and by which server.
@@ -100,11 +102,16 @@ impl Postman {
     }
 
     pub(super) async fn carry_out(&self, order: Order) {
-        match self.letter(order).await {
+        let kind = order.kind().as_str();
+        let is_sent = match self.letter(order).await {
             Ok(Some(letter)) => self.deliver(&letter).await,
-            Ok(None) => {}
-            Err(error) => tracing::error!(error = format!("{error:#}"), "a mail could not be written"),
-        }
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "a mail could not be written");
+                false
+            }
+        };
+        if is_sent { self.metrics.sent(kind) } else { self.metrics.failed(kind) }
     }
 
     /// None if there is nobody to write to.
@@ -128,7 +135,8 @@ impl Postman {
                 let account: Result<_, StoreError> =
                     self.store.directory("a new member is welcome").account(user).await;
                 let Some(account) = account? else { return Ok(None) };
-                let email = Email::parse(&account.email)?;
+                let Some(email) = account.email.as_deref() else { return Ok(None) };
+                let email = Email::parse(email)?;
                 if account.auth_method == AuthMethod::Local {
                     let link = self.reset_link(&account, &site, WELCOME_LIFE)?;
                     Some(Letter::welcome(email, &site, Some((&link, WELCOME_LIFE))))
@@ -146,24 +154,32 @@ impl Postman {
         Ok(format!("{site}{RESET_PAGE}{token}"))
     }
 
-    /// Neither the address nor the text is logged: one is a person's, the other holds a token.
-    async fn deliver(&self, letter: &Letter) {
+    /// Whether the mail server took it. Neither the address nor the text is logged: one is a person's, the other holds a token.
+    async fn deliver(&self, letter: &Letter) -> bool {
         let subject = letter.subject.as_str();
         let message = match self.route.message(letter) {
             Ok(message) => message,
             Err(error) => {
-                return tracing::error!(error = format!("{error:#}"), subject, "no mail can be sent there");
+                tracing::error!(error = format!("{error:#}"), subject, "no mail can be sent there");
+                return false;
             }
         };
         let mut pauses = PAUSES.into_iter();
         loop {
             let error = match self.route.send(message.clone()).await {
-                Ok(()) => return tracing::info!(subject, "a mail was sent"),
+                Ok(()) => {
+                    tracing::info!(subject, "a mail was sent");
+                    return true;
+                }
                 Err((true, error)) => error,
-                Err((false, error)) => return tracing::error!(error, subject, "a mail was refused"),
+                Err((false, error)) => {
+                    tracing::error!(error, subject, "a mail was refused");
+                    return false;
+                }
             };
             let Some(pause) = pauses.next() else {
-                return tracing::error!(error, subject, "a mail could not be sent");
+                tracing::error!(error, subject, "a mail could not be sent");
+                return false;
             };
             tracing::warn!(error, subject, "a mail is tried again");
             tokio::time::sleep(pause).await;

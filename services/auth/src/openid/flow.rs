@@ -16,7 +16,6 @@ use super::id_token::Claims;
 use super::in_flight::{
     CODE_VERIFIER, LIFE, NONCE, STATE, StateClaims, forgotten, is_safe_return_url, kept, value_of,
 };
-use super::origin::origin;
 use super::provider::Provider;
 use crate::bootstrap::random_password as random;
 use crate::log_in::logged_in;
@@ -93,12 +92,12 @@ async fn send_away(
     let nonce = random().map_err(|error| internal(&error))?;
     let claims = StateClaims {
         provider: name.to_owned(),
-        origin: origin(request, &verifying.providers.trusted_origins),
+        site: verifying.site.for_browser(request),
         return_url,
         tenant: request.extensions().get::<ChosenTenant>().map(|chosen| chosen.0.clone()),
         random: random().map_err(|error| internal(&error))?,
     };
-    let redirect_uri = redirect_uri(verifying, &claims);
+    let redirect_uri = redirect_uri(&claims);
     let signed = verifying.keys.sign(claims, state.clock.now(), state.after(LIFE));
     let signed = signed.map_err(|error| internal(&error))?;
     let departure = provider.send_away(&redirect_uri, signed.clone(), nonce.clone()).await?;
@@ -163,7 +162,7 @@ async fn receive(
         code: code.ok_or_else(|| Failure::NotAuthenticated("no code".to_owned()))?,
         nonce: value_of(request, NONCE).ok_or(Failure::InvalidState)?,
         code_verifier: value_of(request, CODE_VERIFIER),
-        redirect_uri: redirect_uri(verifying, &begun),
+        redirect_uri: redirect_uri(&begun),
     };
     let person = person(provider, &provider.receive(arrival).await?)?;
     let admission = Admission {
@@ -197,7 +196,7 @@ fn person(provider: &Provider, claims: &Claims) -> Result<Person, Failure> {
     let is_picture = |url: &String| url.starts_with("https://") && url.len() <= LONGEST_PICTURE_URL;
     Ok(Person {
         identity: Identity::OAuth2 { client_id: provider.settings.client_id.clone(), user_id },
-        email,
+        email: Some(email),
         email_trust,
         names: ["name", "preferred_username"].into_iter().filter_map(text).collect(),
         picture_url: text("picture").filter(is_picture).unwrap_or_default(),
@@ -205,8 +204,8 @@ fn person(provider: &Provider, claims: &Claims) -> Result<Person, Failure> {
     })
 }
 
-fn redirect_uri(verifying: &Verifying, state: &StateClaims) -> String {
-    format!("{}{}/oauth2/{}/tokens", state.origin, verifying.root_path, state.provider)
+fn redirect_uri(state: &StateClaims) -> String {
+    format!("{}/oauth2/{}/tokens", state.site, state.provider)
 }
 
 /// To the page of log-ins, which says why.

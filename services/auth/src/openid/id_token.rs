@@ -3,7 +3,7 @@
 use bennu_domain::time::Timestamp;
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
 /// How far two clocks may be apart.
@@ -14,6 +14,15 @@ const MICROS: i64 = 1_000_000;
 
 /// What providers call a person, and more about them.
 pub type Claims = Map<String, Value>;
+
+/// Whose signatures are taken.
+pub struct Trusted<'a> {
+    /// As the provider publishes them.
+    pub keys: &'a JwkSet,
+    /// What the provider shares with this client, for the algorithms by which it says that it signs with that.
+    pub secret: Option<&'a [u8]>,
+    pub algorithms: &'a [String],
+}
 
 /// What a token must say to be for this log-in.
 pub struct Expected<'a> {
@@ -28,6 +37,10 @@ pub enum IdTokenError {
     /// The provider may have new keys.
     #[error("it is signed with a key that the provider does not publish")]
     UnknownKey,
+    #[error("it is signed with the secret of the client, and the provider does not say that it does so")]
+    UnexpectedSecret,
+    #[error("it is signed with the secret of the client, which is too short for that")]
+    ShortSecret,
     #[error("{0}")]
     Invalid(#[from] Error),
     #[error("it is expired, or from the future")]
@@ -39,19 +52,16 @@ pub enum IdTokenError {
 }
 
 /// The claims of a token that is right in everything.
-pub fn verify(token: &str, keys: &JwkSet, expected: &Expected<'_>) -> Result<Claims, IdTokenError> {
+pub fn verify(token: &str, trusted: &Trusted<'_>, expected: &Expected<'_>) -> Result<Claims, IdTokenError> {
     let header = decode_header(token)?;
-    let keys: Vec<&Jwk> =
-        keys.keys.iter().filter(|key| fits(key, header.kid.as_deref(), header.alg)).collect();
-    let mut outcome = Err(IdTokenError::UnknownKey);
-    for key in keys.into_iter().take(MOST_KEYS) {
-        outcome = claims_by(token, key, header.alg, expected);
-        let is_of_another = matches!(&outcome, Err(IdTokenError::Invalid(error)) if *error.kind() == ErrorKind::InvalidSignature);
-        if !is_of_another {
-            break;
+    // A token chooses neither: each kind of algorithm has its own kind of key.
+    let claims = match shortest_secret(header.alg) {
+        Some(shortest) => {
+            let key = shared_key(trusted, header.alg, shortest)?;
+            claims_by(token, &key, header.alg, expected)
         }
-    }
-    let claims = outcome?;
+        None => claims_by_published(token, &header, trusted.keys, expected),
+    }?;
     check_time(&claims, expected.now)?;
     // What binds the token to the browser that began the log-in.
     if claims.get("nonce").and_then(Value::as_str) != Some(expected.nonce) {
@@ -63,6 +73,48 @@ pub fn verify(token: &str, keys: &JwkSet, expected: &Expected<'_>) -> Result<Cla
         None if several => Err(IdTokenError::AuthorizedParty),
         _ => Ok(claims),
     }
+}
+
+/// For algorithms that sign with a secret, how long that is: as long as the hash (RFC 7518, section 3.2).
+fn shortest_secret(algorithm: Algorithm) -> Option<usize> {
+    match algorithm {
+        Algorithm::HS256 => Some(32),
+        Algorithm::HS384 => Some(48),
+        Algorithm::HS512 => Some(64),
+        _ => None,
+    }
+}
+
+/// The secret of the client, which nobody else but the provider knows (OpenID Connect Core, section 10.1).
+fn shared_key(
+    trusted: &Trusted<'_>,
+    algorithm: Algorithm,
+    shortest: usize,
+) -> Result<DecodingKey, IdTokenError> {
+    let is_announced = trusted.algorithms.iter().any(|name| name.parse() == Ok(algorithm));
+    let secret = trusted.secret.filter(|_| is_announced).ok_or(IdTokenError::UnexpectedSecret)?;
+    if secret.len() < shortest {
+        return Err(IdTokenError::ShortSecret);
+    }
+    Ok(DecodingKey::from_secret(secret))
+}
+
+fn claims_by_published(
+    token: &str,
+    header: &Header,
+    keys: &JwkSet,
+    expected: &Expected<'_>,
+) -> Result<Claims, IdTokenError> {
+    let fitting = keys.keys.iter().filter(|key| fits(key, header.kid.as_deref(), header.alg));
+    let mut outcome = Err(IdTokenError::UnknownKey);
+    for key in fitting.take(MOST_KEYS) {
+        outcome = claims_by(token, &DecodingKey::from_jwk(key)?, header.alg, expected);
+        let is_of_another = matches!(&outcome, Err(IdTokenError::Invalid(error)) if *error.kind() == ErrorKind::InvalidSignature);
+        if !is_of_another {
+            break;
+        }
+    }
+    outcome
 }
 
 /// Keys are public: a symmetric one among them would be known to everybody.
@@ -84,7 +136,7 @@ fn fits(key: &Jwk, id: Option<&str>, algorithm: Algorithm) -> bool {
 
 fn claims_by(
     token: &str,
-    key: &Jwk,
+    key: &DecodingKey,
     algorithm: Algorithm,
     expected: &Expected<'_>,
 ) -> Result<Claims, IdTokenError> {
@@ -94,7 +146,7 @@ fn claims_by(
     validation.set_required_spec_claims(&["aud", "iss", "exp"]);
     // Compared by `check_time`, with the clock that is handed in.
     validation.validate_exp = false;
-    Ok(decode(token, &DecodingKey::from_jwk(key)?, &validation)?.claims)
+    Ok(decode(token, key, &validation)?.claims)
 }
 
 fn check_time(claims: &Claims, now: Timestamp) -> Result<(), IdTokenError> {
@@ -110,13 +162,14 @@ fn check_time(claims: &Claims, now: Timestamp) -> Result<(), IdTokenError> {
 
 #[cfg(test)]
 mod tests {
-    use jsonwebtoken::{EncodingKey, Header, encode};
+    use jsonwebtoken::{EncodingKey, encode};
     use serde_json::json;
 
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_800_000_000 * MICROS);
     const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIHLEp5BabpEsUEEGTOMfxPKyUm9Uu+QiecLzNblqO/K1\n-----END PRIVATE KEY-----\n";
+    const SECRET: &[u8] = b"a-secret-of-the-client-of-32-byte";
     const PUBLIC: &str = "8vBiA04Pe-YxV_kBAXRFyFATh26H6IPI2ezgoEgc_-s";
 
     fn keys() -> JwkSet {
@@ -140,7 +193,8 @@ mod tests {
 
     fn told(token: &str) -> Result<Claims, IdTokenError> {
         let expected = Expected { issuer: "https://id", client_id: "bennu", nonce: "n", now: NOW };
-        verify(token, &keys(), &expected)
+        let trusted = Trusted { keys: &keys(), secret: Some(SECRET), algorithms: &["EdDSA".to_owned()] };
+        verify(token, &trusted, &expected)
     }
 
     #[test]
@@ -175,19 +229,53 @@ mod tests {
         let (signed_part, signature) = token.rsplit_once('.').unwrap();
         let claims = json!({ "iss": "https://id", "aud": "bennu", "nonce": "n", "exp": 1_800_000_300 });
         let changed = format!("{}.{}", signed_part.replacen('J', "K", 1), signature);
-        let with_shared = |id: Option<&str>| {
+        let with_shared = |id: Option<&str>, secret: &[u8]| {
             let header = Header { kid: id.map(str::to_owned), ..Header::new(Algorithm::HS256) };
-            encode(&header, &claims, &EncodingKey::from_secret(b"secret")).unwrap()
+            encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap()
         };
         // `{"alg":"none"}`
         let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", signed_part.split('.').nth(1).unwrap());
-        for forged in
-            [changed, with_shared(Some("shared")), with_shared(None), with_shared(Some("one")), unsigned]
-        {
+        for forged in [
+            changed,
+            with_shared(Some("shared"), b"secret"),
+            with_shared(None, b"secret"),
+            with_shared(Some("one"), b"secret"),
+            with_shared(Some("one"), PUBLIC.as_bytes()),
+            // The provider does not say that it signs so.
+            with_shared(None, SECRET),
+            unsigned,
+        ] {
             assert!(told(&forged).is_err(), "{forged}");
         }
         let expected = Expected { issuer: "https://id", client_id: "bennu", nonce: "n", now: NOW };
-        let none = verify(&token, &JwkSet { keys: Vec::new() }, &expected);
-        assert!(matches!(none, Err(IdTokenError::UnknownKey)));
+        let empty = Trusted { keys: &JwkSet { keys: Vec::new() }, secret: None, algorithms: &[] };
+        assert!(matches!(verify(&token, &empty, &expected), Err(IdTokenError::UnknownKey)));
+    }
+
+    #[test]
+    fn the_secret_of_the_client_signs_where_the_provider_says_so() {
+        let claims = json!({ "iss": "https://id", "aud": "bennu", "nonce": "n", "exp": 1_800_000_300 });
+        let by = |algorithm, secret: &[u8]| {
+            encode(&Header::new(algorithm), &claims, &EncodingKey::from_secret(secret)).unwrap()
+        };
+        let expected = Expected { issuer: "https://id", client_id: "bennu", nonce: "n", now: NOW };
+        let told = |token: &str, secret: Option<&[u8]>| {
+            let algorithms = ["RS256".to_owned(), "HS256".to_owned(), "HS512".to_owned()];
+            verify(token, &Trusted { keys: &keys(), secret, algorithms: &algorithms }, &expected)
+        };
+        let token = by(Algorithm::HS256, SECRET);
+        assert!(told(&token, Some(SECRET)).is_ok());
+        assert!(told(&token, Some(b"another-secret-of-another-client-x")).is_err());
+        assert!(matches!(told(&token, None), Err(IdTokenError::UnexpectedSecret)), "a public client");
+        let unannounced = by(Algorithm::HS384, &[7; 64]);
+        assert!(matches!(told(&unannounced, Some(&[7; 64])), Err(IdTokenError::UnexpectedSecret)));
+        // Whoever has a token could guess it.
+        for (token, secret) in
+            [(by(Algorithm::HS256, b"short"), &b"short"[..]), (by(Algorithm::HS512, SECRET), SECRET)]
+        {
+            assert!(matches!(told(&token, Some(secret)), Err(IdTokenError::ShortSecret)));
+        }
+        // With what everybody knows nobody signs.
+        assert!(told(&by(Algorithm::HS256, PUBLIC.as_bytes()), Some(SECRET)).is_err());
     }
 }

@@ -26,8 +26,8 @@ pub struct StateClaims {
     /// An answer of one provider is not taken for that of another.
     #[serde(rename = "idp")]
     pub provider: String,
-    /// By which address the browser came: it comes back to the same.
-    pub origin: String,
+    /// The address by which the browser reaches this server: it comes back to the same.
+    pub site: String,
     /// Where to go afterwards.
     #[serde(rename = "url", skip_serializing_if = "Option::is_none")]
     pub return_url: Option<String>,

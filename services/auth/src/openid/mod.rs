@@ -7,7 +7,6 @@ mod flow;
 mod http_client;
 mod id_token;
 mod in_flight;
-mod origin;
 mod provider;
 
 use std::collections::BTreeMap;
@@ -19,25 +18,20 @@ use bennu_kit::config::IdentityProvider;
 use provider::Provider;
 
 pub use flow::{ApiDoc, routes};
+pub use in_flight::is_safe_return_url;
 
 /// Those that the settings name, by their names.
 pub struct Providers {
     by_name: BTreeMap<String, Provider>,
-    /// Hosts by which browsers may come, beside the one that a request names.
-    trusted_origins: Vec<String>,
 }
 
 impl Providers {
     /// Asks none of them anything yet: one that is away must not keep the server from starting.
-    pub fn new(
-        settings: &[IdentityProvider],
-        trusted_origins: &[String],
-        clock: &Arc<dyn Clock>,
-    ) -> anyhow::Result<Self> {
+    pub fn new(settings: &[IdentityProvider], clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let provider = |settings: &IdentityProvider| {
             Ok((settings.name.clone(), Provider::new(settings.clone(), Arc::clone(clock))?))
         };
         let by_name = settings.iter().map(provider).collect::<anyhow::Result<_>>()?;
-        Ok(Self { by_name, trusted_origins: trusted_origins.to_vec() })
+        Ok(Self { by_name })
     }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::claims::ClaimRules;
 use super::failure::Failure;
 use super::http_client::{HttpClient, HttpError};
-use super::id_token::{Claims, Expected, IdTokenError, verify};
+use super::id_token::{Claims, Expected, IdTokenError, Trusted, verify};
 
 /// Providers change their keys every few weeks, and publish new ones before they use them.
 const DESCRIPTION_LIFE: Duration = Duration::from_hours(1);
@@ -42,6 +42,8 @@ pub struct Metadata {
     pub token_endpoint: String,
     pub jwks_uri: String,
     pub userinfo_endpoint: Option<String>,
+    #[serde(default)]
+    pub id_token_signing_alg_values_supported: Vec<String>,
 }
 
 impl Provider {
@@ -83,7 +85,9 @@ impl Provider {
             nonce,
             now: self.clock.now(),
         };
-        verify(token, &description.keys, &expected)
+        let secret = self.settings.client_secret.as_ref().map(|secret| secret.reveal().as_bytes());
+        let algorithms = &description.metadata.id_token_signing_alg_values_supported;
+        verify(token, &Trusted { keys: &description.keys, secret, algorithms }, &expected)
     }
 }
 

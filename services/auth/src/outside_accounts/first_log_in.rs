@@ -3,7 +3,7 @@
 use bennu_access::{Role, SystemScope};
 use bennu_domain::account::{AuthMethod, Username};
 use bennu_domain::ids::{TenantId, UserId};
-use bennu_store::{Accept, AddMember, Identity, NewAccount, NewMember, ProfileChange};
+use bennu_store::{Accept, AccountEmail, AddMember, Identity, NewAccount, NewMember, ProfileChange};
 
 use super::{Admission, Admitted, EmailTrust, Person, Refusal};
 use crate::bootstrap::random_password as random;
@@ -22,7 +22,7 @@ pub(super) async fn make(
     if person.email_trust == EmailTrust::Refuted {
         return Err(Refusal::NotAllowed("the address is not verified"));
     }
-    let account = new_account(&person);
+    let account = new_account(&person)?;
     let names: Vec<Username> = usernames(&person).collect();
     for username in names {
         let invited = match person.email_trust {
@@ -82,26 +82,31 @@ async fn finish(state: &AuthState, user: UserId, person: Person) -> Result<(), R
     Ok(())
 }
 
-fn new_account(person: &Person) -> NewAccount {
+fn new_account(person: &Person) -> Result<NewAccount, Refusal> {
     let (oauth2_client_id, oauth2_user_id) = match &person.identity {
         Identity::OAuth2 { client_id, user_id } => (Some(client_id.clone()), Some(user_id.clone())),
         Identity::Ldap { .. } => (None, None),
     };
-    NewAccount {
-        email: person.email.clone(),
+    let email = match (&person.email, &person.identity) {
+        (Some(email), _) => email.clone().into(),
+        (None, Identity::Ldap { unique_id: Some(id) }) => AccountEmail::Untold { unique_id: id.clone() },
+        (None, _) => return Err(Refusal::NotAllowed("nothing tells the account from others")),
+    };
+    Ok(NewAccount {
+        email,
         auth_method: person.identity.auth_method(),
         password: None,
         password_needs_reset: false,
         oauth2_client_id,
         oauth2_user_id,
-    }
+    })
 }
 
 /// The name, and the same with something behind it.
 fn usernames(person: &Person) -> impl Iterator<Item = Username> {
-    let local = person.email.as_str().split('@').next().unwrap_or_default().to_owned();
-    let named = person.names.iter().find_map(|name| Username::parse(name).ok());
-    let name = named.or_else(|| Username::parse(&local).ok());
+    let local = person.email.as_ref().and_then(|email| email.as_str().split('@').next());
+    let mut named = person.names.iter().map(String::as_str).chain(local);
+    let name = named.find_map(|name| Username::parse(name).ok());
     (0..NAMES_TRIED).filter_map(move |attempt| {
         let name = name.clone()?;
         if attempt == 0 {

@@ -29,7 +29,8 @@ pub enum EmailTrust {
 /// Who logged in elsewhere.
 pub struct Person {
     pub identity: Identity,
-    pub email: Email,
+    /// None if a directory tells none; its entries have an id then.
+    pub email: Option<Email>,
     pub email_trust: EmailTrust,
     /// What they may be called, best first.
     pub names: Vec<String>,
@@ -122,7 +123,10 @@ async fn find_or_make(
         update(state, &known, person, false).await?;
         return Ok(Admitted { user: known.account.id, is_new: false });
     }
-    let of_email = state.directory().known_account_of(&person.email).await?;
+    let of_email = match &person.email {
+        Some(email) => state.directory().known_account_of(email).await?,
+        None => None,
+    };
     match of_email {
         Some(known) if may_take_over(state, &known, &person, admission, home).await? => {
             tracing::info!(
@@ -180,11 +184,11 @@ async fn update(
     person: Person,
     takes_over: bool,
 ) -> Result<(), Refusal> {
-    let is_new_email = known.account.email != person.email.as_str();
+    let is_new_email = known.account.email.as_deref() != person.email.as_ref().map(Email::as_str);
     let is_new_picture = known.picture_url.as_deref().unwrap_or_default() != person.picture_url;
     let change = ProfileChange {
         identity: takes_over.then_some(person.identity),
-        email: Some(person.email).filter(|_| is_new_email && person.email_trust == EmailTrust::Verified),
+        email: person.email.filter(|_| is_new_email && person.email_trust == EmailTrust::Verified),
         picture_url: is_new_picture.then_some(person.picture_url),
     };
     if change.identity.is_none() && change.email.is_none() && change.picture_url.is_none() {

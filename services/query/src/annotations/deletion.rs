@@ -107,12 +107,8 @@ async fn delete(
     }
     let project = find_project(caller.store(), project).await?.id;
     let DeleteParameters { name, identifier, annotator_kind: annotator, .. } = asked;
-    // Administrators delete those of everybody, others their own.
-    let user = match caller.user() {
-        _ if caller.administers() => None,
-        None => return Ok(no_content()),
-        own => own,
-    };
+    let Some(whose) = caller.may_delete() else { return Ok(no_content()) };
+    let user = whose.account();
     let delete = AnnotationDelete { project, kind, name, identifier, annotator, user, start, end };
     caller.store().delete_annotations(&delete).await.map_err(store_failed)?;
     Ok(no_content())

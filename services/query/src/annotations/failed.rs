@@ -166,7 +166,7 @@ pub async fn replay_failed(
     Ok(response.json(DataBody { data: Replayed { replayed } }))
 }
 
-/// Drops failed annotations for good.
+/// Drops failed annotations for good; members their own alone, and administrators those of everybody.
 #[utoipa::path(
     delete, path = "/v1/annotations/failed", operation_id = "dropFailedAnnotations", tag = "annotations",
     request_body = FailureSelectionBody,
@@ -177,6 +177,7 @@ pub async fn drop_failed(
     body: JsonBody<FailureSelectionBody>,
 ) -> Result<HttpResponse, ApiError> {
     let selection = body.0.read()?;
-    caller.store().drop_annotation_failures(&selection).await.map_err(store_failed)?;
+    let Some(whose) = caller.may_delete() else { return Ok(no_content()) };
+    caller.store().drop_annotation_failures(&selection, whose.account()).await.map_err(store_failed)?;
     Ok(no_content())
 }

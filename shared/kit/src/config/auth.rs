@@ -6,6 +6,7 @@ use std::time::Duration;
 use bennu_access::{DeploymentSecret, PasswordCost, PasswordPolicy};
 use bennu_domain::account::{Email, Username};
 
+use super::authorization_server::{self, AuthorizationServerSettings};
 use super::identity_provider::{self, IdentityProvider};
 use super::ldap::{self, LdapSettings};
 use super::mail::{self, SmtpSettings};
@@ -23,6 +24,10 @@ pub struct AuthSettings {
     pub allowed_origins: Vec<String>,
     /// Proxies before the server, each of which appends to `X-Forwarded-For`.
     pub trusted_proxies: usize,
+    /// Where browsers and programs find the server, without a slash at the end.
+    pub root_url: Option<String>,
+    /// None: no program gets tokens to act for people.
+    pub authorization_server: Option<AuthorizationServerSettings>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +59,6 @@ pub struct Credentials {
     pub passwords: PasswordSettings,
     /// Log-in attempts an address may make.
     pub rate_limit: bool,
-    /// Where browsers find the server, for links in mails.
-    pub root_url: Option<String>,
     /// None: no mail is sent.
     pub smtp: Option<SmtpSettings>,
     /// Failures of an account until it is locked for a while; none: it never is.
@@ -91,6 +94,8 @@ pub(super) fn read(vars: &Variables) -> Result<AuthSettings, ConfigError> {
         trusted_origins: vars.read("BENNU_CSRF_TRUSTED_ORIGINS", origins)?,
         allowed_origins: vars.read("BENNU_ALLOWED_ORIGINS", |v| list(v, ',', origin))?,
         trusted_proxies: vars.read("BENNU_TRUSTED_PROXIES", |v| number(v, 0..=10))?,
+        root_url: mail::root_url(vars)?,
+        authorization_server: authorization_server::read(vars)?.filter(|_| enabled),
     })
 }
 
@@ -118,7 +123,6 @@ fn credentials(vars: &Variables) -> Result<Credentials, ConfigError> {
         },
         passwords: passwords(vars)?,
         rate_limit: !vars.read("BENNU_DISABLE_RATE_LIMIT", flag)?,
-        root_url: mail::root_url(vars)?,
         smtp: mail::read(vars)?,
         login_attempts: login_attempts(vars)?,
         identity_providers: identity_provider::read_all(vars)?,

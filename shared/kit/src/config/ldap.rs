@@ -31,7 +31,8 @@ pub struct LdapSettings {
     pub searcher: Option<(String, SecretText)>,
     pub user_bases: Vec<String>,
     pub user_filter: String,
-    pub email_attribute: String,
+    /// None: the directory tells no addresses, and people are known by their ids alone.
+    pub email_attribute: Option<String>,
     pub name_attribute: String,
     /// Stays what it is, whatever becomes of the address.
     pub unique_id_attribute: Option<String>,
@@ -85,7 +86,7 @@ pub(super) fn read(vars: &Variables) -> Result<Option<LdapSettings>, ConfigError
         searcher: searcher(vars)?,
         user_bases,
         user_filter: vars.read("BENNU_LDAP_USER_SEARCH_FILTER", filter)?,
-        email_attribute: text("BENNU_LDAP_ATTR_EMAIL")?,
+        email_attribute: email_attribute(vars)?,
         name_attribute: text("BENNU_LDAP_ATTR_DISPLAY_NAME")?,
         unique_id_attribute: vars.text("BENNU_LDAP_ATTR_UNIQUE_ID"),
         groups: groups(vars)?,
@@ -93,6 +94,23 @@ pub(super) fn read(vars: &Variables) -> Result<Option<LdapSettings>, ConfigError
         allow_sign_up: vars.read("BENNU_LDAP_ALLOW_SIGN_UP", flag)?,
         tenant: vars.read("BENNU_LDAP_TENANT", |v| optional(v, slug))?,
     }))
+}
+
+/// `null`, as a variable that is empty is one that is not set.
+fn email_attribute(vars: &Variables) -> Result<Option<String>, ConfigError> {
+    let name = "BENNU_LDAP_ATTR_EMAIL";
+    let attribute = vars.text(name).filter(|attribute| !attribute.eq_ignore_ascii_case("null"));
+    if attribute.is_some() {
+        return Ok(attribute);
+    }
+    if vars.text("BENNU_LDAP_ATTR_UNIQUE_ID").is_none() {
+        return vars.refuse(name, "BENNU_LDAP_ATTR_UNIQUE_ID beside null, by which people are known then");
+    }
+    // Nobody could make their accounts beforehand.
+    if !vars.read("BENNU_LDAP_ALLOW_SIGN_UP", flag)? {
+        return vars.refuse(name, "BENNU_LDAP_ALLOW_SIGN_UP=true beside null");
+    }
+    Ok(None)
 }
 
 fn searcher(vars: &Variables) -> Result<Option<(String, SecretText)>, ConfigError> {
@@ -201,6 +219,16 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_without_addresses_knows_people_by_their_ids() {
+        let null = ("PHOENIX_LDAP_ATTR_EMAIL", "null");
+        let known = ("BENNU_LDAP_ATTR_UNIQUE_ID", "entryUUID");
+        assert_eq!(read_from(&[]).unwrap().unwrap().email_attribute.as_deref(), Some("mail"));
+        assert_eq!(read_from(&[null, known]).unwrap().unwrap().email_attribute, None);
+        let closed = read_from(&[null, known, ("BENNU_LDAP_ALLOW_SIGN_UP", "false")]).unwrap_err();
+        assert!(closed.starts_with(null.0) && closed.contains("BENNU_LDAP_ALLOW_SIGN_UP"), "{closed}");
+    }
+
+    #[test]
     fn what_cannot_work_is_refused() {
         for (name, value) in [
             ("BENNU_LDAP_TLS_MODE", "tls"),
@@ -212,6 +240,7 @@ mod tests {
             ("BENNU_LDAP_GROUP_ROLE_MAPPINGS", r#"[{"group_dn": "*", "role": "SYSTEM"}]"#),
             ("BENNU_LDAP_GROUP_ROLE_MAPPINGS", "[]"),
             ("BENNU_LDAP_TLS_CLIENT_KEY_FILE", "/key.pem"),
+            ("BENNU_LDAP_ATTR_EMAIL", "null"),
         ] {
             let error = read_from(&[(name, value)]).unwrap_err();
             assert!(error.starts_with(name) && !error.contains("hush"), "{error}");

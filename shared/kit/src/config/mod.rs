@@ -2,6 +2,7 @@
 
 mod annotations;
 mod auth;
+mod authorization_server;
 mod broker_url;
 mod byte_size;
 mod compaction;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub use annotations::AnnotationSettings;
 pub use auth::{AuthMode, AuthSettings, CookieSettings, Credentials, PasswordSettings};
+pub use authorization_server::{AllowedRedirects, AuthorizationServerSettings};
 pub use broker_url::BrokerUrl;
 pub use compaction::CompactionSettings;
 pub use database_url::DatabaseUrl;

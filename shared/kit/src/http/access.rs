@@ -10,7 +10,7 @@ use actix_web::{Error, HttpMessage as _, web};
 use bennu_access::{CredentialError, CredentialLookup, OpenDeployment, Principal};
 
 use super::path::rewrite_path;
-use super::{ApiError, Frame};
+use super::{ApiError, Frame, TokensFrom};
 
 /// Holds the access token of a browser, under the name that the reference server gives it.
 pub const ACCESS_COOKIE: &str = "phoenix-access-token";
@@ -31,6 +31,7 @@ pub struct Access {
     lookup: Arc<dyn CredentialLookup>,
     /// Hosts whose pages may send requests; every host if not set.
     trusted_origins: Option<Arc<[String]>>,
+    tokens_from: TokensFrom,
 }
 
 /// Whether a path asks for a caller.
@@ -44,7 +45,14 @@ enum Need {
 
 impl Access {
     pub fn new(lookup: Arc<dyn CredentialLookup>, trusted_origins: Option<Vec<String>>) -> Self {
-        Self { lookup, trusted_origins: trusted_origins.map(Arc::from) }
+        let trusted_origins = trusted_origins.map(Arc::from);
+        Self { lookup, trusted_origins, tokens_from: TokensFrom::Nowhere }
+    }
+
+    /// Tells whoever is refused where to get a token.
+    #[must_use]
+    pub fn telling(self, tokens_from: TokensFrom) -> Self {
+        Self { tokens_from, ..self }
     }
 
     /// Authentication is off.
@@ -85,18 +93,21 @@ pub(super) async fn authenticate(
     let access = &frame.access;
     let tenant = strip_tenant(&mut request);
     let need = need(request.path());
-    match principal(access, need, &request, tenant.as_deref()).await {
-        Ok(Some(principal)) => {
-            request.extensions_mut().insert(principal);
+    let mut response = match principal(access, need, &request, tenant.as_deref()).await {
+        Ok(principal) => {
+            if let Some(principal) = principal {
+                request.extensions_mut().insert(principal);
+            }
+            if let Some(slug) = tenant.clone() {
+                request.extensions_mut().insert(ChosenTenant(slug));
+            }
+            next.call(request).await?.map_into_left_body()
         }
-        Ok(None) => {}
         // An answer, which the layers around this one look at like any other.
-        Err(error) => return Ok(request.error_response(error).map_into_right_body()),
-    }
-    if let Some(slug) = tenant {
-        request.extensions_mut().insert(ChosenTenant(slug));
-    }
-    Ok(next.call(request).await?.map_into_left_body())
+        Err(error) => request.error_response(error).map_into_right_body(),
+    };
+    access.tokens_from.tell(&mut response, &frame.root_path, tenant.as_deref());
+    Ok(response)
 }
 
 /// Who calls; an error if that is not known and must be.
@@ -109,7 +120,9 @@ async fn principal(
     if need == Need::Nobody {
         return Ok(None);
     }
-    access.check_origin(request.headers())?;
+    if !is_sent_from_elsewhere(request.path()) {
+        access.check_origin(request.headers())?;
+    }
     let principal = match presented(request) {
         Presented::Token(token) => {
             access.lookup.principal(&token, tenant).await.map_err(|error| api_error(&error))
@@ -127,13 +140,23 @@ async fn principal(
 fn need(path: &str) -> Need {
     let below =
         |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if path == "/platform/v1/invitations/accept" || below("/auth") {
+    if path == "/platform/v1/invitations/accept" || below("/auth") || asks_a_person(path) {
         Need::Perhaps
     } else if below("/v1") || below("/platform") {
         Need::Caller
     } else {
         Need::Nobody
     }
+}
+
+/// Pages on which a person decides whether a program may act for them.
+fn asks_a_person(path: &str) -> bool {
+    is_sent_from_elsewhere(path) || path == "/oauth2/authorize/decision"
+}
+
+/// Other sites send browsers there, and nothing is changed by that.
+fn is_sent_from_elsewhere(path: &str) -> bool {
+    ["/oauth2/authorize", "/oauth2/consent"].contains(&path)
 }
 
 /// Takes `/s/{slug}` off the path.
@@ -196,10 +219,17 @@ mod tests {
         for path in ["/v1/projects", "/v1", "/v1/traces", "/platform/v1/tenants", "/v1/nothing"] {
             assert_eq!(need(path), Need::Caller, "{path}");
         }
-        for path in ["/auth/login", "/platform/v1/invitations/accept"] {
+        for path in [
+            "/auth/login",
+            "/platform/v1/invitations/accept",
+            "/oauth2/authorize",
+            "/oauth2/authorize/decision",
+        ] {
             assert_eq!(need(path), Need::Perhaps, "{path}");
         }
-        for path in ["/", "/healthz", "/openapi.json", "/v1x", "/metrics"] {
+        for path in
+            ["/", "/healthz", "/openapi.json", "/v1x", "/metrics", "/oauth2/token", "/oauth2/okta/login"]
+        {
             assert_eq!(need(path), Need::Nobody, "{path}");
         }
     }

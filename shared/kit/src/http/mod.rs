@@ -22,6 +22,7 @@ mod path;
 mod query_string;
 mod query_values;
 mod request_id;
+mod resource_metadata;
 
 pub(crate) use access::host_of;
 pub use access::{ACCESS_COOKIE, Access, ChosenTenant, bearer_token};
@@ -38,3 +39,4 @@ pub use json_list::JsonList;
 pub use lax::{LaxInteger, LaxNumber};
 pub use listener::{BindError, bind};
 pub use query_string::QueryString;
+pub use resource_metadata::TokensFrom;

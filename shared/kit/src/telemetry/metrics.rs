@@ -2,7 +2,7 @@
 
 use prometheus::{IntGaugeVec, Opts, Registry, TextEncoder};
 
-use super::{CompactorMetrics, HttpMetrics, IngestMetrics, WriterMetrics, process};
+use super::{CompactorMetrics, HttpMetrics, IngestMetrics, MailMetrics, WriterMetrics, process};
 
 /// Cheap to clone; the clones count together.
 #[derive(Clone)]
@@ -12,6 +12,7 @@ pub struct Metrics {
     pub ingest: IngestMetrics,
     pub writer: WriterMetrics,
     pub compactor: CompactorMetrics,
+    pub mail: MailMetrics,
 }
 
 /// A metric is named twice or wrongly: a mistake in this crate, not of the operator.
@@ -31,6 +32,7 @@ impl Metrics {
             ingest: IngestMetrics::register(&registry)?,
             writer: WriterMetrics::register(&registry)?,
             compactor: CompactorMetrics::register(&registry)?,
+            mail: MailMetrics::register(&registry)?,
             registry,
         })
     }
@@ -64,6 +66,8 @@ mod tests {
         metrics.compactor.leads(true);
         metrics.compactor.compacted(3, 1, 2_000);
         metrics.compactor.swept(10, 2);
+        metrics.mail.sent("welcome");
+        metrics.mail.failed("invitation");
         let text = metrics.clone().render();
         for line in [
             r#"bennu_http_requests_total{method="GET",route="/v1/projects",status="4xx"} 1"#,
@@ -85,6 +89,8 @@ mod tests {
             "bennu_compactor_failures_total 0",
             "bennu_sweep_seen_total 10",
             "bennu_sweep_deleted_total 2",
+            r#"bennu_mail_sent_total{kind="welcome"} 1"#,
+            r#"bennu_mail_failed_total{kind="invitation"} 1"#,
             r#"bennu_build_info{version="0.1.0"} 1"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

@@ -46,7 +46,7 @@ pub async fn replay(
         let requeued: Vec<AnnotationJob> = requeued.collect();
         let count = requeued.len();
         jobs.enqueue(scope, requeued).await?;
-        store.drop_annotation_failures(&FailureSelection::Ids(ids)).await?;
+        store.drop_annotation_failures(&FailureSelection::Ids(ids), None).await?;
         replayed += count;
         if from.is_none() {
             return Ok(replayed);

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bennu_domain::ids::encode_hex;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, FromRedisValue, RedisError, Script};
+use redis::aio::ConnectionManager;
+use redis::{FromRedisValue, RedisError, Script};
 use sha2::{Digest as _, Sha256};
 
 use super::{AccountLimit, AddressLimit, LogInCounts, LogInCountsAway};
+use crate::redis_connection::connect;
 
 /// People wait for it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -39,12 +40,7 @@ pub struct RedisLogInCounts {
 impl RedisLogInCounts {
     /// Connects, and connects again whenever the connection is lost.
     pub async fn connect(url: &str) -> Result<Self, LogInCountsAway> {
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(ANSWER_TIMEOUT))
-            .set_response_timeout(Some(ANSWER_TIMEOUT));
-        let client = Client::open(url).map_err(|error| away(&error))?;
-        let connection =
-            ConnectionManager::new_with_config(client, config).await.map_err(|error| away(&error))?;
+        let connection = connect(url, ANSWER_TIMEOUT).await.map_err(|error| away(&error))?;
         Ok(Self { connection, attempt: Arc::new(Script::new(ATTEMPT)) })
     }
 

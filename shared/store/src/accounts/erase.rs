@@ -26,6 +26,8 @@ const TABLES: &[&str] = &[
     "invitations",
     "api_keys",
     "auth_sessions",
+    "oauth_codes",
+    "oauth_clients",
     "memberships",
 ];
 

@@ -10,6 +10,7 @@ use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
+use super::invitations::is_of_erased;
 use super::members::{Account, NewAccount, join, make_account, read_account, read_role};
 use super::{Accept, Directory};
 use crate::audit::AuditEntry;
@@ -116,10 +117,11 @@ impl Directory<'_> {
         username: &Username,
         within: Option<TenantId>,
     ) -> Result<Accept, StoreError> {
+        let Some(email) = account.email.known() else { return Ok(Accept::NoInvitation) };
         let now = self.store.now();
         let transaction = self.begin().await?;
         let mut open = invitation::Entity::find()
-            .filter(invitation::Column::Email.eq(account.email.as_str()))
+            .filter(invitation::Column::Email.eq(email.as_str()))
             .filter(invitation::Column::ExpiresAt.gt(now));
         if let Some(tenant) = within {
             open = open.filter(invitation::Column::TenantId.eq(tenant.0));
@@ -129,6 +131,10 @@ impl Directory<'_> {
             transaction.rollback().await?;
             return Ok(Accept::NoInvitation);
         };
+        if is_of_erased(&transaction, &invitation).await? {
+            transaction.rollback().await?;
+            return Ok(Accept::NoInvitation);
+        }
         let Some(account) = make_account(&transaction, account, now).await? else {
             transaction.rollback().await?;
             return Ok(Accept::EmailTaken);

@@ -14,6 +14,7 @@ use sea_orm::{
 use super::Directory;
 use super::members::{NewAccount, join, make_account, read_role};
 use crate::audit::AuditEntry;
+use crate::database::refuse_erased;
 use crate::entities::{invitation, user};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
@@ -153,6 +154,9 @@ impl Directory<'_> {
             .one(transaction)
             .await?;
         let Some(invitation) = found else { return Ok(Accept::NoInvitation) };
+        if is_of_erased(transaction, &invitation).await? {
+            return Ok(Accept::NoInvitation);
+        }
         let user = match invitee {
             Invitee::Known(id) => {
                 let Some(account) = user::Entity::find_by_id(id.0).one(transaction).await? else {
@@ -186,6 +190,17 @@ impl Directory<'_> {
         let scope = SystemScope::for_tenant(TenantId(tenant), "an invitation is accepted");
         self.store.scoped(&scope).record_in(transaction, entry).await?;
         Ok(Accept::Joined { tenant: TenantId(tenant), user })
+    }
+}
+
+/// Whether the invitation goes with its tenant; if not, the tenant stays until the end of the transaction.
+pub(super) async fn is_of_erased(
+    transaction: &WriteTransaction,
+    invitation: &invitation::Model,
+) -> Result<bool, StoreError> {
+    match refuse_erased(transaction, invitation.tenant_id).await {
+        Err(StoreError::TenantErased) => Ok(true),
+        held => held.map(|()| false),
     }
 }
 

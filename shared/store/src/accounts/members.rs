@@ -15,9 +15,10 @@ use sea_orm::{
 };
 
 use super::Directory;
+use super::account_email::{AccountEmail, read_address};
 use crate::audit::AuditEntry;
 use crate::database::refuse_erased;
-use crate::entities::{api_key, auth_session, membership, user};
+use crate::entities::{api_key, auth_session, membership, oauth_code, user};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
 
@@ -25,7 +26,8 @@ use crate::store::ScopedStore;
 #[derive(Debug, Clone)]
 pub struct Account {
     pub id: UserId,
-    pub email: String,
+    /// None if the person's directory tells none.
+    pub email: Option<String>,
     pub auth_method: AuthMethod,
     pub password: Option<PasswordHash>,
     pub password_set_at: Timestamp,
@@ -36,7 +38,8 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     pub user: UserId,
-    pub email: String,
+    /// None if the person's directory tells none.
+    pub email: Option<String>,
     pub username: String,
     pub role: Role,
     pub auth_method: AuthMethod,
@@ -51,7 +54,7 @@ pub struct Member {
 /// An account that is to be made.
 #[derive(Debug, Clone)]
 pub struct NewAccount {
-    pub email: Email,
+    pub email: AccountEmail,
     pub auth_method: AuthMethod,
     pub password: Option<PasswordHash>,
     pub password_needs_reset: bool,
@@ -72,7 +75,7 @@ impl NewAccount {
     pub fn local(email: Email, password: Option<PasswordHash>, password_needs_reset: bool) -> Self {
         let auth_method = AuthMethod::Local;
         Self {
-            email,
+            email: email.into(),
             auth_method,
             password,
             password_needs_reset,
@@ -267,6 +270,11 @@ impl<'a> ScopedStore<'a> {
             .filter(api_key::Column::UserId.eq(user.0))
             .exec(connection)
             .await?;
+        oauth_code::Entity::delete_many()
+            .filter(oauth_code::Column::TenantId.eq(self.tenant))
+            .filter(oauth_code::Column::UserId.eq(user.0))
+            .exec(connection)
+            .await?;
         auth_session::Entity::delete_many()
             .filter(auth_session::Column::TenantId.eq(self.tenant))
             .filter(auth_session::Column::UserId.eq(user.0))
@@ -328,7 +336,7 @@ pub(super) async fn make_account(
 ) -> Result<Option<user::Model>, StoreError> {
     let row = user::ActiveModel {
         id: NotSet,
-        email: Set(new.email.as_str().to_owned()),
+        email: Set(new.email.as_stored()),
         auth_method: Set(new.auth_method.as_str().to_owned()),
         password_hash: Set(new.password.map(|hash| hash.as_str().to_owned())),
         password_set_at: Set(now),
@@ -339,7 +347,8 @@ pub(super) async fn make_account(
         created_at: Set(now),
         updated_at: Set(now),
         picture_url: Set(None),
-        ldap_unique_id: Set(None),
+        // At once: by the address nobody would find it.
+        ldap_unique_id: Set(new.email.unique_id().map(str::to_owned)),
     };
     let unless_taken = OnConflict::column(user::Column::Email).do_nothing().to_owned();
     inserted(user::Entity::insert(row).on_conflict(unless_taken).try_insert(), connection).await
@@ -360,7 +369,9 @@ where
     })
 }
 
+/// With the codes by which programs would begin further ones.
 pub(super) async fn end_log_ins(connection: &impl ConnectionTrait, user: UserId) -> Result<(), StoreError> {
+    oauth_code::Entity::delete_many().filter(oauth_code::Column::UserId.eq(user.0)).exec(connection).await?;
     auth_session::Entity::delete_many()
         .filter(auth_session::Column::UserId.eq(user.0))
         .exec(connection)
@@ -371,7 +382,7 @@ pub(super) async fn end_log_ins(connection: &impl ConnectionTrait, user: UserId)
 pub(super) fn read_account(row: user::Model) -> Account {
     Account {
         id: UserId(row.id),
-        email: row.email,
+        email: read_address(row.email),
         auth_method: read_method(&row.auth_method),
         password: row.password_hash.map(PasswordHash::from_stored),
         password_set_at: Timestamp(row.password_set_at),
@@ -385,7 +396,7 @@ fn read_member(account: user::Model, row: membership::Model) -> Member {
         username: row.username,
         role: read_role(&row.role),
         auth_method: read_method(&account.auth_method),
-        email: account.email,
+        email: read_address(account.email),
         password_needs_reset: account.password_needs_reset,
         oauth2_client_id: account.oauth2_client_id,
         oauth2_user_id: account.oauth2_user_id,

@@ -3,6 +3,7 @@
 //! What a tenant's own people see and change goes through a [`ScopedStore`](crate::ScopedStore). Finding out who is calling
 //! cannot: there is no tenant before it. That goes through the [`Directory`].
 
+mod account_email;
 mod api_keys;
 mod erase;
 mod identities;
@@ -10,6 +11,8 @@ mod invitations;
 mod limits;
 mod log_ins;
 mod members;
+mod oauth_clients;
+mod oauth_codes;
 mod tenants;
 
 use crate::database::Reads;
@@ -17,12 +20,15 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::transaction::WriteTransaction;
 
+pub use account_email::AccountEmail;
 pub use api_keys::{ApiKey, KeyHolder, KeyOwner, NewStoredKey};
 pub use identities::{Identity, KnownAccount, ProfileChange};
 pub use invitations::{Accept, Invitation, Invitee, NewInvitation};
 pub use limits::StoredUsage;
-pub use log_ins::{LogIn, NewLogIn, Rotation};
+pub use log_ins::{LogIn, NewLogIn, Renewal, Rotation};
 pub use members::{Account, AddMember, Member, MemberChange, NewAccount, NewMember};
+pub use oauth_clients::{NewOAuthClient, OAuthClient};
+pub use oauth_codes::{NewOAuthCode, Redeemed, Redemption};
 pub use tenants::{CreateTenant, Membership, Tenant};
 
 /// Accounts, tenants, keys and log-ins across tenants.

@@ -3,7 +3,7 @@
 use bennu_domain::annotation::Annotation;
 use bennu_domain::audit::AuditAction;
 use bennu_domain::facets::storable_text;
-use bennu_domain::ids::TenantId;
+use bennu_domain::ids::{TenantId, UserId};
 use bennu_domain::page::Page;
 use bennu_domain::time::Timestamp;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Order, Query, SimpleExpr};
@@ -55,6 +55,7 @@ impl ScopedStore<'_> {
             ("received_at", BigInt),
             ("reason", Text),
             ("annotation", Text),
+            ("user_id", BigInt),
         ];
         let mut rows = RowSet::new(COLUMNS, failures.len());
         for NewFailure { item, reason } in failures {
@@ -67,10 +68,11 @@ impl ScopedStore<'_> {
                 item.received.0.into(),
                 reason.into(),
                 annotation.into(),
+                item.annotation.user.map_or(0, |user| user.0).into(),
             ]);
         }
-        let sql = "INSERT INTO annotation_failures (tenant_id, receipt, item, received_at, failed_at, reason, annotation) \
-                   SELECT {0}, v.receipt, v.item, v.received_at, {1}, v.reason, v.annotation FROM v WHERE true \
+        let sql = "INSERT INTO annotation_failures (tenant_id, receipt, item, received_at, failed_at, reason, annotation, user_id) \
+                   SELECT {0}, v.receipt, v.item, v.received_at, {1}, v.reason, v.annotation, NULLIF(v.user_id, 0) FROM v WHERE true \
                    ON CONFLICT DO NOTHING";
         rows.execute(transaction, sql, &[self.tenant.into(), self.store.now().into()]).await?;
         Ok(())
@@ -114,12 +116,17 @@ impl ScopedStore<'_> {
         Ok(usize::try_from(count).unwrap_or_default())
     }
 
-    /// Answers how many there were.
-    pub async fn drop_annotation_failures(self, selection: &FailureSelection) -> Result<u64, StoreError> {
+    /// Those of everybody, or of one account. Answers how many there were.
+    pub async fn drop_annotation_failures(
+        self,
+        selection: &FailureSelection,
+        of: Option<UserId>,
+    ) -> Result<u64, StoreError> {
         let delete = Query::delete()
             .from_table(Alias::new("annotation_failures"))
             .and_where(column("tenant_id").eq(self.tenant))
             .and_where_option(selected(selection))
+            .and_where_option(of.map(|user| column("user_id").eq(user.0)))
             .take();
         let transaction = self.begin().await?;
         let deleted = transaction.execute(&delete).await?.rows_affected();

@@ -13,6 +13,10 @@ pub struct Model {
     pub created_at: i64,
     pub refreshed_at: i64,
     pub expires_at: i64,
+    /// The program whose log-in it is; none for that of a browser.
+    pub client_id: Option<String>,
+    /// However often it is renewed.
+    pub ends_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

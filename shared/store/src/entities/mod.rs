@@ -7,6 +7,8 @@ pub mod auth_session;
 pub mod invitation;
 pub mod membership;
 pub mod model_price;
+pub mod oauth_client;
+pub mod oauth_code;
 pub mod project;
 pub mod project_annotation_config;
 pub mod session;

@@ -9,7 +9,7 @@ use bennu_domain::limits::RateLimits;
 use bennu_domain::time::Timestamp;
 use bennu_store::{
     Accept, AddMember, ApiKey, Directory, Invitee, KeyOwner, LogIn, Member, MemberChange, NewAccount,
-    NewInvitation, NewLogIn, NewMember, NewStoredKey, Rotation, ScopedStore,
+    NewInvitation, NewLogIn, NewMember, NewStoredKey, Renewal, Rotation, ScopedStore,
 };
 
 use crate::support::{TestStore, on_both_engines};
@@ -162,9 +162,14 @@ async fn a_log_in_that_is_renewed_twice_from_one_token_has_ended(db: TestStore) 
     let begun = log_in(&db, UserId::FIRST_ADMIN, "s").await;
     assert_eq!(begun.generation, 1);
     let later = db.data().time().after(HOUR * 2);
-    let renew =
-        async |generation, tenant| directory(&db).renew_log_in("s", generation, tenant, later).await.unwrap();
+    let renew_by = async |client, generation, tenant| {
+        let renewal = Renewal { id: "s", generation, client, tenant, expires_at: later };
+        directory(&db).renew_log_in(renewal).await.unwrap()
+    };
+    let renew = async |generation, tenant| renew_by(None, generation, tenant).await;
     let renewed = LogIn { generation: 2, tenant: TenantId(7), expires_at: later, ..begun };
+    // Of a program that it was not given to.
+    assert_eq!(renew_by(Some("client"), 1, None).await, Rotation::Ended);
     assert_eq!(renew(1, Some(TenantId(7))).await, Rotation::Renewed(renewed.clone()));
     assert_eq!(directory(&db).log_in("s").await.unwrap(), Some(renewed.clone()));
     assert_eq!(renew(1, None).await, Rotation::Reused(renewed));

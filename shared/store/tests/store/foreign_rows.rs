@@ -30,6 +30,7 @@ use bennu_store::{
 };
 use bennu_testkit::otlp::{RequestBuilder, request, span};
 
+use crate::oauth::{authorize, register};
 use crate::support::{
     TestStore, annotate, annotation, annotation_list, at, every_span, every_trace, of_document, of_session,
     of_span, of_trace, on_both_engines, prepared, span_id, span_list, trace_id, trace_list, walk_spans,
@@ -150,6 +151,7 @@ async fn fill(data: ScopedStore<'_>, mark: &str) -> Rows {
     assert!(data.queue_jobs(&[job(mark)], 1_000_000).await.unwrap());
     data.fail_queued(&queued(annotation(of_span(1), "quality", mark), 0), mark).await.unwrap();
     let failures = data.annotation_failures(&FailureSelection::All, None, 1).await.unwrap();
+    register(data, &format!("of {mark}")).await;
     Rows {
         project,
         trace: data.trace_row_with_id(trace_id(1)).await.unwrap().unwrap(),
@@ -216,11 +218,11 @@ methods! {
         let prices = page.items.iter().filter(|stored| stored.record.action == "price.set");
         let details: Vec<&str> = prices.map(|stored| stored.record.details.as_str()).collect();
         assert!(details.len() == 1 && details[0].contains(r#""prompt":4.0"#), "{details:?}");
-        assert_eq!(page.items.len(), 4);
+        assert_eq!(page.items.len(), 5);
     }
     verify_audit_log(own, mine, theirs) {
         let verdict = own.verify_audit_log().await.unwrap();
-        assert!(matches!(verdict, AuditVerdict::Intact { entries: 4, .. }), "{verdict:?}");
+        assert!(matches!(verdict, AuditVerdict::Intact { entries: 5, .. }), "{verdict:?}");
     }
     project(own, mine, theirs) { assert_eq!(own.project(theirs.project).await.unwrap(), None); }
     project_named(own, mine, theirs) {
@@ -464,6 +466,18 @@ methods! {
         assert!(!own.withdraw_invitation(theirs.invitation).await.unwrap());
         assert!(own.withdraw_invitation(mine.invitation).await.unwrap());
     }
+    register_oauth_client(own, mine, theirs) {
+        assert_eq!(register(own, "of theirs").await.client_id, "of theirs", "names of two tenants may be equal");
+    }
+    oauth_client(own, mine, theirs) {
+        assert_eq!(own.oauth_client("of theirs").await.unwrap(), None);
+        assert!(own.oauth_client("of mine").await.unwrap().is_some());
+    }
+    oauth_client_used(own, mine, theirs) { own.oauth_client_used("of theirs").await.unwrap(); }
+    authorize_oauth_client(own, mine, theirs) {
+        let client = own.oauth_client("of mine").await.unwrap().unwrap();
+        authorize(own, &client, mine.user, at(1_000_000)).await;
+    }
     stored_usage(own, mine, theirs) { assert_eq!(own.stored_usage().await.unwrap().spans, 2); }
     price_book(own, mine, theirs) { own.price_book().await.unwrap(); }
     price_overrides(own, mine, theirs) {
@@ -495,8 +509,8 @@ methods! {
     }
     drop_annotation_failures(own, mine, theirs) {
         let foreign = FailureSelection::Ids(vec![theirs.failure]);
-        assert_eq!(own.drop_annotation_failures(&foreign).await.unwrap(), 0);
-        assert_eq!(own.drop_annotation_failures(&FailureSelection::All).await.unwrap(), 1);
+        assert_eq!(own.drop_annotation_failures(&foreign, None).await.unwrap(), 0);
+        assert_eq!(own.drop_annotation_failures(&FailureSelection::All, None).await.unwrap(), 1);
     }
 }
 

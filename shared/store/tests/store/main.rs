@@ -26,6 +26,7 @@ mod identities;
 mod large_blocks;
 mod lossless;
 mod narrowing;
+mod oauth;
 mod order_of_arrival;
 mod owners;
 mod plans;

@@ -4,23 +4,25 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bennu_access::Role;
-use bennu_domain::account::TenantSlug;
+use bennu_access::{PasswordHash, Role};
+use bennu_domain::account::{Email, TenantSlug};
 use bennu_domain::annotation_config::{AnnotationConfig, ConfigKind};
 use bennu_domain::audit::AuditAction;
 use bennu_domain::cost::{ModelPrices, NamePattern, Override, TokenPrices};
-use bennu_domain::ids::TenantId;
+use bennu_domain::ids::{TenantId, UserId};
 use bennu_domain::limits::{RateLimits, TenantLimits};
 use bennu_domain::project::ProjectName;
 use bennu_domain::time::Timestamp;
 use bennu_store::{
-    AuditEntry, ConfigChange, CreateTenant, NewInvitation, NewJobRow, NewLogIn, QueuedEnd, QueuedWrite,
-    ScopedStore, StoreError, StoredUsage, Tenant, WriteReport,
+    Accept, AuditEntry, ConfigChange, CreateTenant, Invitee, NewInvitation, NewJobRow, NewLogIn, NewMember,
+    NewOAuthCode, QueuedEnd, QueuedWrite, Redeemed, Redemption, Renewal, Rotation, ScopedStore, StoreError,
+    StoredUsage, Tenant, WriteReport,
 };
 use bennu_testkit::otlp::{request, span};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use crate::accounts::{add, add_key, directory, new_member};
+use crate::oauth::{authorize, code_for, presented, register};
 use crate::support::{
     EVERYTHING_IS_LARGE, TestStore, annotate, annotation, everything, of_span, on_both_engines, prepared,
     write, write_until_stored,
@@ -32,8 +34,10 @@ on_both_engines!(
     what_is_stored_is_counted,
     an_erased_tenant_leaves_no_row_and_no_object,
     a_tenant_that_is_half_erased_is_erased_to_the_end,
+    nobody_joins_or_logs_in_to_a_tenant_that_is_half_erased,
     what_comes_for_an_erased_tenant_is_dropped,
     what_is_written_while_a_tenant_is_erased_goes_with_it,
+    who_joins_or_logs_in_while_a_tenant_is_erased_goes_with_it,
 );
 
 async fn create(db: &TestStore, slug: &str) -> CreateTenant {
@@ -122,11 +126,7 @@ async fn an_erased_tenant_leaves_no_row_and_no_object(db: TestStore) {
 async fn a_tenant_that_is_half_erased_is_erased_to_the_end(db: TestStore) {
     let one = created(&db, "one").await.id;
     fill(&db, one).await;
-    // As a process leaves it that is killed early on.
-    let raw = db.raw().await;
-    let close = format!("UPDATE tenants SET erased_at = 1 WHERE id = {}", one.0);
-    raw.execute_unprepared(&close).await.unwrap();
-    raw.close().await.unwrap();
+    close(&db, one).await;
     assert_eq!(directory(&db).tenant_named("one").await.unwrap(), None);
     assert_eq!(create(&db, "one").await, CreateTenant::SlugTaken);
     let slug = TenantSlug::parse("one").unwrap();
@@ -136,6 +136,54 @@ async fn a_tenant_that_is_half_erased_is_erased_to_the_end(db: TestStore) {
     assert_eq!(rows_of(&db, one).await, Vec::<String>::new());
     assert_eq!(directory(&db).tenant_to_erase(&slug).await.unwrap(), None);
     created(&db, "one").await;
+}
+
+/// As a process leaves it that is killed early on.
+async fn close(db: &TestStore, tenant: TenantId) {
+    let raw = db.raw().await;
+    let close = format!("UPDATE tenants SET erased_at = 1 WHERE id = {}", tenant.0);
+    raw.execute_unprepared(&close).await.unwrap();
+    raw.close().await.unwrap();
+}
+
+async fn nobody_joins_or_logs_in_to_a_tenant_that_is_half_erased(db: TestStore) {
+    let one = created(&db, "one").await.id;
+    let later = db.data().time().after(Duration::from_hours(1));
+    let owner = add(db.tenant(one.0), "owner", Role::Admin).await.user;
+    let client = register(db.tenant(one.0), "program").await;
+    authorize(db.tenant(one.0), &client, owner, later).await;
+    for name in ["known", "told"] {
+        let email = Some(Email::parse(&format!("{name}@example.com")).unwrap());
+        let token_hash = name.as_bytes().to_vec();
+        let invitation =
+            NewInvitation { token_hash, email, role: Role::Member, invited_by: None, expires_at: later };
+        db.tenant(one.0).invite(invitation).await.unwrap();
+    }
+    let elsewhere = log_in("elsewhere", TenantId::DEFAULT, UserId::FIRST_ADMIN, later);
+    directory(&db).begin_log_in(elsewhere).await.unwrap();
+    close(&db, one).await;
+    let begun = directory(&db).begin_log_in(log_in("late", one, owner, later)).await.map(drop);
+    let renewal =
+        Renewal { id: "elsewhere", generation: 1, client: None, tenant: Some(one), expires_at: later };
+    let moved = directory(&db).renew_log_in(renewal).await.map(drop);
+    let redeemed = directory(&db).redeem_oauth_code(presented(&db, &client, "late")).await.map(drop);
+    for refused in [begun, moved, redeemed] {
+        assert!(matches!(refused, Err(StoreError::TenantErased)), "{refused:?}");
+    }
+    let NewMember { account, username, .. } = new_member("known", Role::Member);
+    let password = PasswordHash::from_stored("hash".to_owned());
+    let invitee = Invitee::New { email: account.email.known().unwrap().clone(), password };
+    let accepted = directory(&db).accept_invitation(b"known", invitee, &username).await.unwrap();
+    assert_eq!(accepted, Accept::NoInvitation);
+    let NewMember { account, username, .. } = new_member("told", Role::Member);
+    let accepted = directory(&db).accept_invitation_of(account, &username, None).await.unwrap();
+    assert_eq!(accepted, Accept::NoInvitation);
+    assert_eq!(
+        db.number("SELECT count(*) FROM users WHERE email IN ('known@example.com', 'told@example.com')")
+            .await,
+        0
+    );
+    assert_eq!(db.number("SELECT count(*) FROM auth_sessions WHERE id = 'late'").await, 0);
 }
 
 async fn what_comes_for_an_erased_tenant_is_dropped(db: TestStore) {
@@ -160,6 +208,7 @@ async fn what_comes_for_an_erased_tenant_is_dropped(db: TestStore) {
         data.queue_jobs(&[job()], 10).await.map(drop),
         data.add_member(new_member("late", Role::Admin)).await.map(drop),
         data.create_project(&ProjectName::new("q").unwrap(), None).await.map(drop),
+        directory(&db).begin_log_in(log_in("late", one, UserId::FIRST_ADMIN, patient)).await.map(drop),
     ] {
         assert!(matches!(refused, Err(StoreError::TenantErased)), "{refused:?}");
     }
@@ -201,6 +250,122 @@ async fn what_is_written_while_a_tenant_is_erased_goes_with_it(db: TestStore) {
     tokio::time::timeout(Duration::from_mins(1), Box::pin(all)).await.expect("writers end with their tenant");
     assert_eq!(rows_of(&db, one).await, Vec::<String>::new());
     assert_eq!(db.objects(), Vec::<PathBuf>::new());
+}
+
+async fn who_joins_or_logs_in_while_a_tenant_is_erased_goes_with_it(db: TestStore) {
+    let (one, other) = (created(&db, "one").await.id, created(&db, "other").await.id);
+    let owner = add(db.tenant(one.0), "owner", Role::Admin).await.user;
+    let later = db.data().time().after(Duration::from_hours(1));
+    let done = [const { AtomicU64::new(0) }; 4];
+    let client = register(db.tenant(one.0), "program").await;
+    // Each goes on until the tenant is gone.
+    let joins = async |first: u64| {
+        for number in (first..).step_by(2) {
+            let name = format!("joins{number}");
+            if !joined(&db, one, &name, number % 3 == 0, later).await {
+                return;
+            }
+            done[0].fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let logs_in = async || {
+        for number in 0_u64.. {
+            let new = log_in(&format!("log-in {number}"), one, owner, later);
+            if until_settled(async || directory(&db).begin_log_in(new.clone()).await).await.is_none() {
+                return;
+            }
+            done[1].fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    // Of somebody who works elsewhere and goes to the tenant and back again.
+    let moves = async |name: &str| {
+        let begun = log_in(name, other, UserId::FIRST_ADMIN, later);
+        let begun = until_settled(async || directory(&db).begin_log_in(begun.clone()).await).await;
+        let mut at = begun.unwrap();
+        loop {
+            let to = if at.tenant == one { other } else { one };
+            let (id, generation) = (at.id.as_str(), at.generation);
+            let renewal = Renewal { id, generation, client: None, tenant: Some(to), expires_at: later };
+            let renewed = async || directory(&db).renew_log_in(renewal).await;
+            match until_settled(renewed).await {
+                Some(Rotation::Renewed(renewed)) => at = renewed,
+                Some(Rotation::Ended) | None => return,
+                Some(Rotation::Reused(_)) => panic!("nobody else has the token"),
+            }
+            done[2].fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let acts = async || {
+        for number in 0_u64.. {
+            let code = format!("code {number}");
+            let new =
+                NewOAuthCode { code_hash: code.clone().into_bytes(), ..code_for(&client, owner, later) };
+            let authorize = async || db.tenant(one.0).authorize_oauth_client(new.clone()).await;
+            if until_settled(authorize).await.is_none() {
+                return;
+            }
+            let redemption = Redemption { code_hash: code.as_bytes(), ..presented(&db, &client, &code) };
+            match until_settled(async || directory(&db).redeem_oauth_code(redemption.clone()).await).await {
+                Some(Redeemed::Granted { .. }) => done[3].fetch_add(1, Ordering::SeqCst),
+                Some(Redeemed::Refused) | None => return,
+                Some(Redeemed::Replayed(_)) => panic!("nobody else has the code"),
+            };
+        }
+    };
+    let erases = async || {
+        while done.iter().any(|count| count.load(Ordering::SeqCst) < 10) {
+            tokio::task::yield_now().await;
+        }
+        directory(&db).erase_tenant(one).await.unwrap();
+    };
+    let all_move = async { tokio::join!(moves("a"), moves("b"), moves("c"), moves("d")) };
+    let all = async { tokio::join!(joins(1), joins(2), logs_in(), all_move, acts(), erases()) };
+    tokio::time::timeout(Duration::from_mins(1), Box::pin(all)).await.expect("all end with the tenant");
+    assert_eq!(rows_of(&db, one).await, Vec::<String>::new());
+    assert_eq!(db.number("SELECT count(*) FROM users WHERE email LIKE 'joins%'").await, 0);
+}
+
+/// Whether somebody became a member by an invitation, known by its link or by an address that an identity provider tells.
+async fn joined(db: &TestStore, tenant: TenantId, name: &str, by_address: bool, later: Timestamp) -> bool {
+    let NewMember { account, username, role } = new_member(name, Role::Member);
+    let token_hash = name.as_bytes().to_vec();
+    let email = account.email.known().cloned();
+    let invitation =
+        NewInvitation { token_hash, email: email.clone(), role, invited_by: None, expires_at: later };
+    let invited = until_settled(async || db.tenant(tenant.0).invite(invitation.clone()).await).await;
+    if invited.is_none() {
+        return false;
+    }
+    let accepted = async || {
+        if by_address {
+            return directory(db).accept_invitation_of(account.clone(), &username, None).await;
+        }
+        let password = PasswordHash::from_stored("hash".to_owned());
+        let invitee = Invitee::New { email: email.clone().unwrap(), password };
+        directory(db).accept_invitation(name.as_bytes(), invitee, &username).await
+    };
+    match until_settled(accepted).await {
+        Some(Accept::Joined { .. }) => true,
+        Some(Accept::NoInvitation) | None => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Tries again what may succeed later; `None` if the tenant is gone.
+async fn until_settled<T>(attempt: impl AsyncFn() -> Result<T, StoreError>) -> Option<T> {
+    const ATTEMPTS: usize = 50;
+    for _ in 0..ATTEMPTS {
+        match attempt().await {
+            Ok(value) => return Some(value),
+            Err(StoreError::TenantErased) => return None,
+            Err(error) => assert!(error.is_transient(), "{error}"),
+        }
+    }
+    panic!("not settled in {ATTEMPTS} attempts")
+}
+
+fn log_in(id: &str, tenant: TenantId, user: UserId, expires_at: Timestamp) -> NewLogIn {
+    NewLogIn { id: id.to_owned(), user, tenant, expires_at }
 }
 
 /// The tables that have rows of a tenant.
@@ -246,8 +411,9 @@ async fn fill(db: &TestStore, tenant: TenantId) {
         add_key(data, user).await;
     }
     let later = data.time().after(Duration::from_hours(1));
-    let log_in = NewLogIn { id: slug.clone(), user: member.user, tenant, expires_at: later };
-    directory(db).begin_log_in(log_in).await.unwrap();
+    directory(db).begin_log_in(log_in(&slug, tenant, member.user, later)).await.unwrap();
+    let client = register(data, &slug).await;
+    authorize(data, &client, member.user, later).await;
     let token_hash = slug.clone().into_bytes();
     let invitation =
         NewInvitation { token_hash, email: None, role: Role::Viewer, invited_by: None, expires_at: later };

@@ -1,6 +1,6 @@
 //! Runs a command beside throw-away servers: `with-servers cargo test --workspace`, or beside some of them only:
 //! `with-servers --only postgres,redis cargo test -p bennu-store`; or beside the whole distributed shape, with the services
-//! built into the directory of this program: `with-servers --stack COMMAND`.
+//! built into the directory of this program and with settings for them: `with-servers --stack [--set NAME=VALUE]… COMMAND`.
 //!
 //! The command finds the servers through environment variables (see `bennu_testkit::servers`). Its exit code
 //! becomes that of this program; a signal that ends this program is passed on to it first.
@@ -33,13 +33,13 @@ async fn main() -> ExitCode {
         }
         Some("--stack") => {
             arguments.pop_front();
-            Some(Wanted::Stack)
+            settings(&mut arguments).map(Wanted::Stack)
         }
         _ => Some(Wanted::Servers(Kind::ALL.to_vec())),
     };
     let (Some(wanted), Some(program)) = (wanted, arguments.pop_front()) else {
         let names = Kind::ALL.map(Kind::name).join(",");
-        eprintln!("usage: with-servers [--only {names} | --stack] COMMAND [ARGUMENT]…");
+        eprintln!("usage: with-servers [--only {names} | --stack [--set NAME=VALUE]…] COMMAND [ARGUMENT]…");
         return ExitCode::from(FAULT);
     };
     match run(&wanted, program, arguments.into()).await {
@@ -54,7 +54,8 @@ async fn main() -> ExitCode {
 /// What is to run beside the command.
 enum Wanted {
     Servers(Vec<Kind>),
-    Stack,
+    /// With settings for all services.
+    Stack(Vec<(String, String)>),
 }
 
 /// What runs beside it; stops as it is dropped.
@@ -67,10 +68,12 @@ impl Running {
     fn start(wanted: &Wanted) -> Result<Self, Box<dyn std::error::Error>> {
         match wanted {
             Wanted::Servers(kinds) => Ok(Self::Servers(servers::start(kinds)?)),
-            Wanted::Stack => {
+            Wanted::Stack(settings) => {
                 let program = std::env::current_exe()?;
                 let programs = program.parent().ok_or("this program is in no directory")?;
-                Ok(Self::Stack(Box::new(Stack::start(programs, &[])?)))
+                let settings: Vec<(&str, &str)> =
+                    settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                Ok(Self::Stack(Box::new(Stack::start(programs, &settings)?)))
             }
         }
     }
@@ -81,6 +84,18 @@ impl Running {
             Self::Stack(stack) => stack.variables(),
         }
     }
+}
+
+/// Takes the settings off the arguments; `None` if one has no value.
+fn settings(arguments: &mut VecDeque<OsString>) -> Option<Vec<(String, String)>> {
+    let mut settings = Vec::new();
+    while arguments.front().is_some_and(|option| option == "--set") {
+        arguments.pop_front();
+        let setting = arguments.pop_front()?.into_string().ok()?;
+        let (name, value) = setting.split_once('=')?;
+        settings.push((name.to_owned(), value.to_owned()));
+    }
+    Some(settings)
 }
 
 /// Reads names separated by commas; `None` if one is unknown.

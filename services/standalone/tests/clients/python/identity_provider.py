@@ -1,7 +1,7 @@
 """An identity provider on a loopback port: `identity_provider.py PORT SECONDS`, where ID tokens are good for SECONDS.
 
 It is `oidc-provider-mock`, which signs tokens for whomever it is told to, and looks at more than that does by itself: the
-secret of the client, the nonce and PKCE. Claims whose name begins with `asked_` are told at the userinfo endpoint alone.
+secret of the client, the nonce and PKCE. It signs with the secret for clients whose id begins with `shared`. Claims whose name begins with `asked_` are told at the userinfo endpoint alone.
 """
 
 import base64
@@ -29,7 +29,16 @@ def main() -> None:
     # Public clients are known by PKCE.
     _app.AuthorizationCodeGrant.TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "client_secret_post", "none"]
     signs_by = _app.OpenIDCode.get_jwt_config
-    _app.OpenIDCode.get_jwt_config = lambda self, *about: signs_by(self, *about) | {"exp": seconds}
+    _app.OpenIDCode.get_jwt_config = lambda self, *about: signs_by(self, *about) | {"exp": seconds} | shared_key()
+
+    def shared_key() -> dict:
+        """Some clients share the key that signs: their secret."""
+        named = flask.request.authorization
+        if named is None or not named.username.startswith("shared"):
+            return {}
+        key = base64.urlsafe_b64encode(CLIENT_SECRET.encode()).rstrip(b"=").decode()
+        return {"alg": "HS256", "key": {"kty": "oct", "k": key}}
+
     app = oidc_provider_mock.app(require_nonce=True)
     challenges: dict[str, str | None] = {}
 
@@ -54,6 +63,10 @@ def main() -> None:
 
     @app.after_request
     def remember(response):
+        if algorithms := flask.request.args.get("algorithms"):
+            # Said to whoever asks for the configuration so.
+            told = response.get_json() | {"id_token_signing_alg_values_supported": algorithms.split(",")}
+            response.set_data(flask.json.dumps(told))
         if flask.request.path == "/oauth2/authorize" and response.location:
             for code in parse_qs(urlparse(response.location).query).get("code", []):
                 challenges[code] = flask.request.args.get("code_challenge")

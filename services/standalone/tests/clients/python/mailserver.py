@@ -18,12 +18,14 @@ PATIENCE_SECONDS = 30
 
 @dataclass
 class Mailbox:
-    """Mails in the order in which they came; `deferred` further ones are put off first, as unknown senders often are."""
+    """Mails in the order in which they came; `deferred` further ones are put off first, as unknown senders
+    often are, and none is taken while it `refuses`."""
 
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
     deferred: int = 0
+    refuses: bool = False
     used_tls: bool = False
     logged_in: bool = False
 
@@ -31,6 +33,8 @@ class Mailbox:
         if self.deferred:
             self.deferred -= 1
             return "451 try again later"
+        if self.refuses:
+            return "550 not wanted"
         self.used_tls = session.ssl is not None
         self.logged_in = session.authenticated
         self.recipients.append(envelope.rcpt_tos)

@@ -135,3 +135,37 @@ def test_the_official_client_tells_whose_an_annotation_is(auth, admin, traced):
         official(user_key(auth, new_member(auth, admin, "VIEWER"))).spans.add_span_annotation(
             span_id=traced.ids["span"], annotation_name="n", label="l", sync=True
         )
+
+
+def test_members_drop_their_own_failed_annotations_alone(auth, admin, traced):
+    one, other, key = new_member(auth, admin, "MEMBER"), new_member(auth, admin, "MEMBER"), system_key(auth, admin)
+    item = {"span_id": traced.ids["span"], "name": "n", "annotator_kind": "HUMAN", "document_position": 7}
+
+    def fail(caller) -> None:
+        """There is no such document."""
+        answer = caller.post("/v1/document_annotations", {"data": [item | {"result": {"score": 1}}]})
+        receipt = caller.get(f"/v1/receipts/{answer.headers['x-bennu-receipt']}", params={"wait": "10s"})
+        assert receipt.json()["data"]["failed"] == 1
+
+    def left() -> list[str]:
+        return [row["id"] for row in admin.taken("GET", "/v1/annotations/failed")]
+
+    def drop(caller, **which) -> int:
+        return caller("DELETE", "/v1/annotations/failed", json=which).status_code
+
+    fail(one)
+    fail(other)
+    fail(key)
+    of_key, of_other, of_one = left()
+    assert drop(new_member(auth, admin, "VIEWER"), all=True) == 403
+    assert drop(new_member(auth, admin, "MEMBER"), all=True) == 204
+    # Nobody is told that there is one of somebody else.
+    assert drop(one, ids=[of_other, of_key]) == 204
+    assert left() == [of_key, of_other, of_one]
+    assert drop(one, all=True) == 204
+    assert left() == [of_key, of_other]
+    # By a log-in what came by the same person's key, and the other way round.
+    assert drop(user_key(auth, other), ids=[of_other]) == 204
+    assert left() == [of_key]
+    assert drop(admin, all=True) == 204
+    assert left() == []

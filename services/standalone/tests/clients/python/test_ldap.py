@@ -164,6 +164,25 @@ def test_an_account_is_found_by_its_id_when_the_address_changes(ldap):
         assert told(try_log_in(started, "grace")) == WRONG
 
 
+def test_a_directory_may_tell_no_addresses(ldap):
+    with another(ldap, ATTR_EMAIL="null", ATTR_UNIQUE_ID="entryUUID") as started:
+        nomail, ada = user(started, "nomail"), user(started, "ada")
+        assert "email" not in nomail and "email" not in ada
+        assert (nomail["username"], nomail["auth_method"], nomail["role"]) == ("nomail", "LDAP", "MEMBER")
+        assert user(started, "nomail")["id"] == nomail["id"] != ada["id"]
+        admin = first_admin(started)
+        listed = {row["username"]: row for row in admin.taken("GET", "/v1/users")}
+        assert "email" not in listed["nomail"] and listed["admin"]["email"] == "admin@localhost"
+        # What stands in the place of an address is none to log in with, nor one that others can have.
+        for email in ("untold:", "untold:x@example.com"):
+            answer = nobody(started).post("/auth/login", {"email": email, "password": PASSWORD})
+            assert answer.status_code == 401
+        key = Caller(started.url, cookies={ACCESS: try_log_in(started, "nomail").cookies[ACCESS]})
+        key.taken("POST", "/v1/user/api_keys", json={"data": {"name": "key"}})
+        [row] = admin.taken("GET", "/v1/users/api_keys")
+        assert row["user"]["username"] == "nomail" and not row["user"].get("email")
+
+
 def test_without_sign_up_accounts_are_made_beforehand(ldap):
     with another(ldap, ALLOW_SIGN_UP="false") as started:
         assert told(try_log_in(started, "grace")) == WRONG

@@ -1,10 +1,12 @@
 """Mails with links: new passwords, welcomes, invitations."""
 
+import re
 import time
 
 import pytest
 
 import accounts
+import waiting
 from accounts import deployment, first_admin, log_in, new_user, nobody, unique
 from mailserver import mail_server
 
@@ -184,6 +186,27 @@ def test_a_server_without_tls_gets_no_mail_unless_that_is_wanted(mailbox):
         assert ask_for_link(server, silent_user(first_admin(server))["email"]) == 204
         time.sleep(A_WHILE)
     assert mailbox.mails == []
+
+
+def counted(server, what: str) -> dict[str, int]:
+    """The counts of a metric by kind of mail."""
+    lines = nobody(server).get("/metrics").text.splitlines()
+    found = (re.fullmatch(rf'bennu_mail_{what}_total{{kind="(\w+)"}} (\d+)', line) for line in lines)
+    return {match[1]: int(match[2]) for match in found if match}
+
+
+def test_mails_are_counted_by_what_they_are_about(auth, admin, mailbox):
+    user = new_user(admin, "MEMBER")
+    assert ask_for_link(auth, user["email"]) == 204
+    assert ask_for_link(auth, "nobody@example.com") == 204
+    made = {"role": "MEMBER", "email": "ada@example.com"}
+    admin.taken("POST", "/v1/invitations", json=made)
+    sent = {"welcome": 1, "password_reset": 1, "invitation": 1}
+    waiting.until(lambda: counted(auth, "sent") == sent, "three mails are counted", seconds=30)
+    mailbox.refuses = True
+    admin.taken("POST", "/v1/invitations", json=made)
+    waiting.until(lambda: counted(auth, "failed") == {"invitation": 1}, "the refused mail is counted", seconds=30)
+    assert counted(auth, "sent") == sent
 
 
 def test_answers_do_not_wait_for_a_mail_server_that_is_away(mailbox):

@@ -22,8 +22,8 @@ ACCESS, REFRESH = "phoenix-access-token", "phoenix-refresh-token"
 
 
 @contextmanager
-def identity_provider(seconds: int = 300):
-    port = serving.free_port()
+def identity_provider(seconds: int = 300, port: int | None = None):
+    port = port or serving.free_port()
     program = Path(__file__).parent / "identity_provider.py"
     command = [sys.executable, str(program), str(port), str(seconds)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -49,6 +49,10 @@ def settings(name: str, url: str, prefix: str = "BENNU", **more: str) -> dict[st
         "OIDC_CONFIG_URL": url + "/.well-known/openid-configuration",
     }
     return {f"{prefix}_OAUTH2_{name.upper()}_{setting}": value for setting, value in (given | more).items()}
+
+
+def says_that_it_signs_by(url: str, algorithm: str) -> str:
+    return f"{url}/.well-known/openid-configuration?algorithms={algorithm}"
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +84,10 @@ def auth(provider, expired_provider):
         settings("expired", expired_provider),
         settings("away", f"http://127.0.0.1:{serving.free_port()}", AUTO_LOGIN="true"),
         settings("wrong_secret", provider, CLIENT_SECRET="a-wrong-secret"),
+        settings("shared", provider, CLIENT_ID="shared", OIDC_CONFIG_URL=says_that_it_signs_by(provider, "HS256")),
+        settings(
+            "unsaid", provider, CLIENT_ID="shared-unsaid", OIDC_CONFIG_URL=says_that_it_signs_by(provider, "RS256")
+        ),
     ]
     with accounts.server(**{name: value for group in given for name, value in group.items()}) as started:
         admin = {"email": "owner@acme.example", "username": "owner", "password": "a-password"}
@@ -148,6 +156,30 @@ def refused(answer: httpx.Response) -> str:
 def cookies_of(answer: httpx.Response) -> dict[str, set[str]]:
     parts = [cookie.split("; ") for cookie in answer.headers.get_list("set-cookie")]
     return {first.split("=")[0]: set(more) for first, *more in parts}
+
+
+def test_the_secret_of_the_client_signs_only_where_the_provider_says_so(auth, browser):
+    person = browser()
+    assert went_to(person.log_in("shared")) == "/"
+    assert person.user()["email"] == person.claims["email"]
+    assert refused(browser().log_in("unsaid")) == "auth_failed"
+    assert "does not say that it does so" in auth.log.read_text()
+
+
+def test_people_come_back_to_the_root_url(provider):
+    """Behind a proxy, which answers at an address of its own."""
+    root = "https://traces.example.com/bennu"
+    own = settings("plain", provider) | {"BENNU_ROOT_URL": f"{root}/", "BENNU_HOST_ROOT_PATH": "/bennu"}
+    with accounts.server(**own) as server:
+        person = Browser(server, provider)
+        away = person.leave("plain", "/bennu", returnUrl="/projects")
+        asked = parse_qs(urlparse(went_to(away)).query)
+        assert asked["redirect_uri"] == [f"{root}/oauth2/plain/tokens"]
+        back = person.approve(went_to(away))
+        assert back.startswith(f"{root}/oauth2/plain/tokens?")
+        # The proxy passes it on.
+        assert went_to(person.come_back(back.removeprefix("https://traces.example.com"))) == "/bennu/projects"
+        assert person.user()["email"] == person.claims["email"]
 
 
 def test_a_new_person_gets_an_account_and_comes_back_to_it(auth, browser):
