@@ -1,0 +1,183 @@
+//! Bitmaps of the grams of texts: four characters in a row, letters of ASCII whatever their case, and blanks.
+//!
+//! A text has all grams of its parts. Each gram sets the one bit that its hash says, and a bitmap is as large as lets about half of
+//! its bits be set: more hashes would help where one gram is asked for, but a part has several.
+
+/// Bytes of the largest bitmap, for 50,000 grams: with more it lets more pass.
+const MOST_BYTES: usize = 1 << 13;
+const LEAST_BYTES: usize = 8;
+/// Eighths of a bit for each gram.
+const EIGHTHS_A_GRAM: usize = 10;
+
+/// Three tell too little: those of most words are in any long text. Five are too many different ones.
+const LENGTH: u32 = 4;
+/// Grams of two words are left out unless the second one is begun: who asks for one word does not ask for them.
+const LETTERS_AT_END: u32 = 2;
+const BITS_A_LETTER: u32 = 5;
+const BLANK: u8 = 27;
+
+/// By the byte: 1 to 26 for letters, whatever their case, [`BLANK`], or 0.
+const CODES: [u8; 256] = codes();
+
+const fn codes() -> [u8; 256] {
+    let mut codes = [0; 256];
+    let mut letter = 0;
+    while letter < 26 {
+        codes[(b'a' + letter) as usize] = letter + 1;
+        codes[(b'A' + letter) as usize] = letter + 1;
+        letter += 1;
+    }
+    codes[b' ' as usize] = BLANK;
+    codes
+}
+
+/// Where a gram has its bit, whatever the size of the bitmap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct GramPlace {
+    /// Its byte is the remainder of this and the size of the bitmap in bytes.
+    pub byte: u16,
+    /// 0 is the lowest bit.
+    pub bit: u8,
+}
+
+impl GramPlace {
+    fn of(gram: u32) -> Self {
+        // Multiplicative hashing (Knuth, TAOCP 6.4): the upper bits depend on all letters.
+        let hash = gram.wrapping_mul(0x9E37_79B1) >> 16;
+        #[expect(clippy::cast_possible_truncation, reason = "16 bits are left, and 3 of them")]
+        Self { byte: (hash >> 3) as u16, bit: (hash & 7) as u8 }
+    }
+
+    /// Whether there may be a text with this gram.
+    pub fn passes(self, bitmap: &[u8]) -> bool {
+        let byte = bitmap.get(usize::from(self.byte) % bitmap.len().max(1));
+        byte.is_none_or(|byte| byte >> self.bit & 1 == 1)
+    }
+}
+
+/// The places of the grams of a text.
+pub(super) fn places(text: &str) -> Vec<GramPlace> {
+    let mut places = Vec::new();
+    for_each_gram(text.as_bytes(), |place| places.push(place));
+    places
+}
+
+#[inline]
+fn for_each_gram(text: &[u8], mut take: impl FnMut(GramPlace)) {
+    const MASK: u32 = (1 << (LENGTH * BITS_A_LETTER)) - 1;
+    let (mut gram, mut characters, mut letters) = (0_u32, 0_u32, 0_u32);
+    for byte in text {
+        let code = CODES[usize::from(*byte)];
+        gram = (gram << BITS_A_LETTER | u32::from(code)) & MASK;
+        characters = (characters + 1) * u32::from(code != 0);
+        letters = (letters + 1) * u32::from(code != 0 && code != BLANK);
+        if characters >= LENGTH && letters >= LETTERS_AT_END {
+            take(GramPlace::of(gram));
+        }
+    }
+}
+
+/// Gathers the grams of texts.
+pub(super) struct Grams {
+    /// The largest bitmap, which is made smaller at the end.
+    bits: Box<[u8]>,
+}
+
+impl Default for Grams {
+    fn default() -> Self {
+        Self { bits: vec![0; MOST_BYTES].into() }
+    }
+}
+
+impl Grams {
+    pub fn add(&mut self, text: &[u8]) {
+        let bits = &mut self.bits;
+        for_each_gram(text, |place| bits[usize::from(place.byte) % MOST_BYTES] |= 1 << place.bit);
+    }
+
+    /// The bitmap of what was added since the last one.
+    pub fn finish(&mut self) -> Vec<u8> {
+        let set: usize = self.bits.iter().map(|byte| byte.count_ones() as usize).sum();
+        let size = (set * EIGHTHS_A_GRAM).div_ceil(64).clamp(LEAST_BYTES, MOST_BYTES);
+        let mut folded = vec![0; size];
+        for part in self.bits.chunks(size) {
+            folded.iter_mut().zip(part).for_each(|(all, byte)| *all |= byte);
+        }
+        self.bits.fill(0);
+        folded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bitmap(texts: &[&str]) -> Vec<u8> {
+        let mut grams = Grams::default();
+        texts.iter().for_each(|text| grams.add(text.as_bytes()));
+        grams.finish()
+    }
+
+    fn passes(bitmap: &[u8], text: &str) -> bool {
+        places(text).into_iter().all(|place| place.passes(bitmap))
+    }
+
+    #[test]
+    fn grams_are_letters_and_blanks_that_end_with_two_letters() {
+        for (text, grams) in [
+            ("whale", 2),
+            ("WHALE", 2),
+            ("a whale", 4),
+            ("no such text", 6),
+            ("why", 0),
+            ("or a b", 0),
+            ("wh4le", 0),
+            ("", 0),
+        ] {
+            assert_eq!(places(text).len(), grams, "{text}");
+        }
+        assert_eq!(places("wHALe"), places("Whale"));
+        assert_ne!(places("whale"), places("shale"));
+    }
+
+    #[test]
+    fn parts_of_the_texts_pass_and_almost_nothing_else() {
+        let words: Vec<String> =
+            (0..400_u32).map(|number| format!("word {}", letters(number * 7_919))).collect();
+        let texts: Vec<&str> = words.iter().map(String::as_str).collect();
+        let bitmap = bitmap(&texts);
+        assert!(words.iter().all(|word| passes(&bitmap, &word[2..])));
+        let others = (0..10_000)
+            .filter(|number| passes(&bitmap, &format!("other{}", letters(number * 104_729))))
+            .count();
+        assert!(others < 100, "{others} of 10,000 others pass");
+        let set: u32 = bitmap.iter().map(|byte| byte.count_ones()).sum();
+        assert!(
+            (4..=6).contains(&(u64::from(set) * 10 / (bitmap.len() as u64 * 8))),
+            "{set} of {} bytes",
+            bitmap.len()
+        );
+    }
+
+    /// A word of seven letters.
+    fn letters(number: u32) -> String {
+        (0..7).map(|place| char::from(b'a' + (number / 26_u32.pow(place) % 26) as u8)).collect()
+    }
+
+    #[test]
+    fn what_was_added_before_the_last_bitmap_is_not_in_the_next() {
+        let mut grams = Grams::default();
+        grams.add(b"whale");
+        assert!(passes(&grams.finish(), "whale"));
+        assert_eq!(grams.finish(), [0; LEAST_BYTES]);
+    }
+
+    #[test]
+    fn bitmaps_of_any_size_are_read_the_same_way() {
+        assert!(passes(&[u8::MAX], "whatever"));
+        assert!(!passes(&[0], "whatever"));
+        let everything: String =
+            (0..60_000_u32).map(|number| letters(number.wrapping_mul(2_654_435_761))).collect();
+        assert_eq!(bitmap(&[&everything]).len(), MOST_BYTES);
+    }
+}
