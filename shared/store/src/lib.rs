@@ -30,6 +30,7 @@ mod span_scan;
 mod span_search;
 mod store;
 mod stored;
+mod text_filters;
 mod trace_facts;
 mod traces;
 mod transaction;

@@ -12,7 +12,7 @@ use sea_orm::{
 };
 
 use crate::blocks::load_spans;
-use crate::conditions::parent_is_missing;
+use crate::conditions::{DemandedIds, parent_is_missing};
 use crate::entities::span;
 use crate::error::StoreError;
 use crate::pace::Pace;
@@ -56,8 +56,17 @@ pub struct SpanScan<'s> {
     pace: Pace,
     exhausted: bool,
     /// What there is to select from, made with the first batch.
-    narrowing: Option<SqlCondition>,
+    narrowed: Option<Narrowed>,
     search: Option<SpanSearch>,
+}
+
+/// What a scan goes through.
+#[derive(Debug, Clone)]
+pub(crate) struct Narrowed {
+    /// Rows for whose spans the condition may hold.
+    pub rows: SqlCondition,
+    /// All rows among which these are, in the order of an index; `None` if there is a shorter way to them.
+    pub walk: Option<SqlCondition>,
 }
 
 impl<'s> ScopedStore<'s> {
@@ -66,7 +75,7 @@ impl<'s> ScopedStore<'s> {
         let first_rows = wanted.clamp(FIRST_ROWS, MOST_FIRST_ROWS);
         let search = SpanSearch::of(selection.condition.as_ref(), first_rows);
         let pace = Pace::of(first_rows);
-        SpanScan { scoped: self, selection, last: None, pace, exhausted: false, narrowing: None, search }
+        SpanScan { scoped: self, selection, last: None, pace, exhausted: false, narrowed: None, search }
     }
 }
 
@@ -87,17 +96,19 @@ impl SpanScan<'_> {
     }
 
     async fn read_rows(&mut self) -> Result<Vec<span::Model>, StoreError> {
-        let narrowing = match &self.narrowing {
-            Some(narrowing) => narrowing.clone(),
-            None => self.narrowing.insert(self.scoped.narrowing_of(self.selection).await?).clone(),
+        let narrowed = match &self.narrowed {
+            Some(narrowed) => narrowed,
+            None => self.narrowed.insert(self.scoped.narrowed_to(self.selection).await?),
         };
         if let Some(search) = &mut self.search {
-            let rows = search.next_rows(self.scoped, narrowing, self.pace.rows()).await?;
+            let rows = search.next_rows(self.scoped, narrowed, self.pace.rows()).await?;
             self.exhausted = search.is_exhausted();
             return Ok(rows);
         }
-        let rows =
-            span::Entity::find().filter(narrowing).filter(after(self.last)).limit(self.pace.rows() as u64);
+        let rows = span::Entity::find()
+            .filter(narrowed.rows.clone())
+            .filter(after(self.last))
+            .limit(self.pace.rows() as u64);
         let rows = newest_first(rows).all(&self.scoped.reads()).await?;
         self.exhausted = rows.len() < self.pace.rows();
         self.last = rows.last().map(|row| (row.start_time, row.id));
@@ -106,15 +117,22 @@ impl SpanScan<'_> {
 }
 
 impl ScopedStore<'_> {
-    async fn narrowing_of(self, selection: &SpanSelection) -> Result<SqlCondition, StoreError> {
-        let narrowed = self.narrowed(selection.project, selection.condition.as_ref()).await?;
-        Ok(narrowed
+    async fn narrowed_to(self, selection: &SpanSelection) -> Result<Narrowed, StoreError> {
+        let times = SqlCondition::all()
             .add_option(selection.start.map(|start| span::Column::StartTime.gte(start.0)))
-            .add_option(selection.end.map(|end| span::Column::StartTime.lt(end.0)))
-            .add_option(selection.roots.map(|roots| match roots {
-                Roots::Strict => span::Column::ParentId.is_null(),
-                Roots::WithOrphans => parent_is_missing(),
-            })))
+            .add_option(selection.end.map(|end| span::Column::StartTime.lt(end.0)));
+        let narrowed = self.narrowed(selection.project, selection.condition.as_ref()).await?;
+        let rows = narrowed.add(times.clone()).add_option(selection.roots.map(|roots| match roots {
+            Roots::Strict => span::Column::ParentId.is_null(),
+            Roots::WithOrphans => parent_is_missing(),
+        }));
+        let demands_ids = selection.condition.as_ref().is_some_and(|it| DemandedIds::of(it.expr()).any());
+        let walk = (!demands_ids).then(|| {
+            times
+                .add(span::Column::TenantId.eq(self.tenant))
+                .add(span::Column::ProjectId.eq(selection.project.0))
+        });
+        Ok(Narrowed { rows, walk })
     }
 }
 

@@ -8,7 +8,7 @@ use prost::Message as _;
 use serde_json::Value;
 
 use super::demanded_text::MAKES_LETTERS;
-use super::grams::{GramPlace, Grams};
+use super::grams::{GramPlace, Grams, places};
 use crate::otlp::{SPAN_ATTRIBUTES, SPAN_NAME, any_field, has_bytes_attribute};
 use crate::span::Span;
 
@@ -88,16 +88,27 @@ impl TextFilterMaker {
     }
 }
 
-/// What a filter must have to let a text pass: all grams of one of these.
+/// More grams of a text let hardly fewer filters pass.
+const MOST_GRAMS: usize = 12;
+
+/// What a filter must have to let one of some texts pass: all grams of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DemandedGrams(pub Vec<Vec<GramPlace>>);
+pub struct DemandedGrams(Vec<Vec<GramPlace>>);
 
 impl DemandedGrams {
     /// `None` if some text has no gram, so that every filter would let it pass.
     pub(super) fn of(texts: &[String]) -> Option<Self> {
-        let grams =
-            texts.iter().map(|text| Some(super::grams::places(text)).filter(|places| !places.is_empty()));
+        let grams = texts.iter().map(|text| {
+            let mut places = places(text);
+            places.truncate(MOST_GRAMS);
+            (!places.is_empty()).then_some(places)
+        });
         Some(Self(grams.collect::<Option<_>>()?))
+    }
+
+    /// The grams of each text.
+    pub fn texts(&self) -> impl Iterator<Item = &[GramPlace]> {
+        self.0.iter().map(Vec::as_slice)
     }
 
     pub fn may_be_in(&self, filter: &[u8]) -> bool {
