@@ -25,6 +25,7 @@ mod sessions;
 mod span_condition;
 mod span_facts;
 mod span_ids;
+mod span_order;
 mod span_page;
 mod span_scan;
 mod span_search;

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use bennu_domain::filter::{Condition, DemandedGrams, DemandedText};
 use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait as _, Condition as SqlCondition, ConnectionTrait as _, EntityTrait as _, Order,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition as SqlCondition, ConnectionTrait as _, EntityTrait as _, QueryFilter as _,
+    QuerySelect as _,
 };
 
 use crate::blocks::may_hold;
 use crate::entities::{span, text_filter, trace_block};
 use crate::error::StoreError;
 use crate::pace::Pace;
-use crate::span_scan::{Narrowed, after, newest_first};
+use crate::span_order::{Position, Progress, SpanOrder};
 use crate::store::ScopedStore;
 use crate::text_filters::lets_pass;
 
@@ -29,15 +29,24 @@ const LARGEST_FULL_WINDOW: usize = 1 << 12;
 /// Start, row id, block and position in it.
 type Place = (i64, i64, i64, i64);
 
-/// A search in progress, from the newest span on.
+/// What a search goes through.
+#[derive(Debug, Clone)]
+pub(crate) struct Narrowed {
+    /// Rows for whose spans the condition may hold.
+    pub rows: SqlCondition,
+    /// All rows among which these are, as they are in the index of the order; `None` if there is a shorter way to them.
+    pub walk: Option<SqlCondition>,
+}
+
+/// A search in progress.
 pub(crate) struct SpanSearch {
     text: Arc<DemandedText>,
+    order: SpanOrder,
     /// Of what is searched, by its bytes.
     pace: Pace,
     /// Spans of the next window.
     window: usize,
-    /// Start and row id of the last span that was walked past.
-    last: Option<(i64, i64)>,
+    progress: Progress,
     /// Spans whose bytes are to be searched.
     places: VecDeque<Place>,
     /// Rows that may hold the text and that nobody took yet.
@@ -47,12 +56,18 @@ pub(crate) struct SpanSearch {
 
 impl SpanSearch {
     /// `None` if the condition demands no text.
-    pub fn of(condition: Option<&Condition>, first_rows: usize) -> Option<Self> {
+    pub fn of(
+        condition: Option<&Condition>,
+        order: SpanOrder,
+        progress: Progress,
+        first_rows: usize,
+    ) -> Option<Self> {
         Some(Self {
             text: Arc::new(DemandedText::of(condition?)?),
+            order,
             pace: Pace::of(first_rows),
             window: first_rows,
-            last: None,
+            progress,
             places: VecDeque::new(),
             found: VecDeque::new(),
             exhausted: false,
@@ -76,7 +91,7 @@ impl SpanSearch {
         let rows = span::Entity::find()
             .filter(span::Column::TenantId.eq(scoped.tenant))
             .filter(span::Column::Id.is_in(taken));
-        Ok(newest_first(rows).all(&scoped.reads()).await?)
+        Ok(self.order.sorted(rows).all(&scoped.reads()).await?)
     }
 
     pub fn is_exhausted(&self) -> bool {
@@ -108,11 +123,13 @@ impl SpanSearch {
             .select_only()
             .columns(PLACE)
             .filter(narrowed.rows.clone())
-            .filter(after(self.last))
+            .filter(self.order.from(self.progress))
             .limit(self.pace.rows() as u64);
-        let rows: Vec<Place> = newest_first(rows).into_tuple().all(&scoped.reads()).await?;
+        let rows: Vec<Place> = self.order.sorted(rows).into_tuple().all(&scoped.reads()).await?;
         self.exhausted = rows.len() < self.pace.rows();
-        self.last = rows.last().map(|(start, id, ..)| (*start, *id));
+        if let Some((start, id, ..)) = rows.last() {
+            self.progress = Progress::Past((*start, *id));
+        }
         self.places.extend(rows);
         Ok(())
     }
@@ -126,14 +143,18 @@ impl SpanSearch {
         grams: &DemandedGrams,
     ) -> Result<(), StoreError> {
         let end = self.end_of_window(scoped, walk).await?;
-        let window = SqlCondition::all().add(after(self.last)).add_option(end.map(until));
-        let found = in_passing_blocks(scoped, narrowed, walk, &window, grams);
+        let until = end.map(|end| self.order.until(end));
+        let window = self.order.from(self.progress).add_option(until);
+        let mut found = in_passing_blocks(scoped, narrowed, walk, &window, grams);
+        self.order.sort(&mut found);
         for row in scoped.reads().query_all(&found).await? {
             let number = |index| row.try_get_by_index::<i64>(index);
             self.places.push_back((number(0)?, number(1)?, number(2)?, number(3)?));
         }
-        self.exhausted = end.is_none();
-        self.last = end.or(self.last);
+        match end {
+            Some(end) => self.progress = Progress::Past(end),
+            None => self.exhausted = true,
+        }
         self.window = match self.places.len() * 4 < self.window {
             true => (self.window * 4).min(LARGEST_WINDOW),
             false => (self.window * 2).min(LARGEST_FULL_WINDOW).max(self.window),
@@ -146,31 +167,22 @@ impl SpanSearch {
         &self,
         scoped: ScopedStore<'_>,
         walk: &SqlCondition,
-    ) -> Result<Option<(i64, i64)>, StoreError> {
+    ) -> Result<Option<Position>, StoreError> {
         let rows = span::Entity::find()
             .select_only()
             .columns([span::Column::StartTime, span::Column::Id])
             .filter(walk.clone())
-            .filter(after(self.last))
+            .filter(self.order.from(self.progress))
             .offset(self.window as u64 - 1)
             .limit(1);
-        Ok(newest_first(rows).into_tuple().one(&scoped.reads()).await?)
+        Ok(self.order.sorted(rows).into_tuple().one(&scoped.reads()).await?)
     }
 }
 
 const PLACE: [span::Column; 4] =
     [span::Column::StartTime, span::Column::Id, span::Column::BlockId, span::Column::BlockIndex];
 
-/// Goes on until a row and with it, by its start and id.
-fn until((start, row): (i64, i64)) -> SqlCondition {
-    let position = Expr::tuple([Expr::col(span::Column::StartTime), Expr::col(span::Column::Id)]);
-    // The start alone says nothing new, but lets SQLite find the place in the index.
-    SqlCondition::all()
-        .add(span::Column::StartTime.gte(start))
-        .add(position.gte(Expr::tuple([Expr::value(start), Expr::value(row)])))
-}
-
-/// The places of a window's spans in blocks that may hold the text, the newest first. One statement, so that no block moves
+/// The places of a window's spans in blocks that may hold the text. One statement, so that no block moves
 /// meanwhile. Each block is asked once, however many spans it has, so the order of the joins is the one that is written.
 fn in_passing_blocks(
     scoped: ScopedStore<'_>,
@@ -210,7 +222,5 @@ fn in_passing_blocks(
         .and_where(Expr::col(span::Column::BlockId).eq(Expr::col(("passing", "passing_block"))))
         .cond_where(narrowed.rows.clone())
         .cond_where(window.clone())
-        .order_by((span::Entity, span::Column::StartTime), Order::Desc)
-        .order_by((span::Entity, span::Column::Id), Order::Desc)
         .to_owned()
 }

@@ -44,7 +44,6 @@ impl GramPlace {
     fn of(gram: u32) -> Self {
         // Multiplicative hashing (Knuth, TAOCP 6.4): the upper bits depend on all letters.
         let hash = gram.wrapping_mul(0x9E37_79B1) >> 16;
-        #[expect(clippy::cast_possible_truncation, reason = "16 bits are left, and 3 of them")]
         Self { byte: (hash >> 3) as u16, bit: (hash & 7) as u8 }
     }
 

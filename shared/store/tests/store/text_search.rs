@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bennu_domain::filter::{Condition, Flavour, Needs, Subject};
 use bennu_domain::ids::SpanRowId;
-use bennu_store::{CompactionPolicy, ScopedStore, SpanSelection};
+use bennu_domain::page::Order;
+use bennu_domain::span_filter::SpanFilter;
+use bennu_store::{CompactionPolicy, ScopedStore, SpanPageRequest, SpanSelection, SpanSort};
 use bennu_testkit::otlp::{SpanBuilder, request, span};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +14,8 @@ use proptest::sample::{Index, select};
 use sea_orm::{ConnectionTrait as _, Statement, Value};
 
 use crate::support::{
-    EVERYTHING_IS_LARGE, TestStore, every_span, for_all, on_both_engines, prepared, span_id, trace_id, write,
+    EVERYTHING_IS_LARGE, TestStore, every_span, for_all, on_both_engines, prepared, span_id, span_list,
+    trace_id, walk_spans, write,
 };
 
 on_both_engines!(
@@ -144,7 +147,8 @@ async fn take(data: ScopedStore<'_>, step: Step) {
 }
 
 async fn any_blocks_that_were_written_merged_and_cut_give_the_spans_with_a_text(db: TestStore) {
-    for_all(100, vec(step(), 1..8), async |steps| {
+    let asked = (select(&TEXTS[..]), select(&PATHS[..]));
+    for_all(64, (vec(step(), 1..8), vec(asked, 16)), async |(steps, asked)| {
         let data = db.fresh_tenant();
         data.write_spans(prepared(request().project("p").span(span(9, 99)))).await.unwrap();
         for step in steps {
@@ -155,13 +159,33 @@ async fn any_blocks_that_were_written_merged_and_cut_give_the_spans_with_a_text(
         while let Some(batch) = scan.next().await.unwrap() {
             all.extend(batch);
         }
-        for (text, path) in TEXTS.iter().flat_map(|text| PATHS.map(|path| (text, path))) {
+        for (text, path) in asked {
             let text = format!("'{text}' in {path}");
             let selection = selection(data, Some(&text)).await;
             let holds = |facts| selection.condition.as_ref().unwrap().holds(Subject::Span(facts)).unwrap();
             let expected: Vec<SpanRowId> =
                 all.iter().filter(|(_, facts)| holds(facts)).map(|(row, _)| *row).collect();
             assert_eq!(found(data, &selection).await, expected, "{text}");
+            for (sort, order) in [
+                (SpanSort::StartTime { from: None }, Order::Descending),
+                (SpanSort::StartTime { from: None }, Order::Ascending),
+                (SpanSort::Id { from: None }, Order::Descending),
+                (SpanSort::Id { from: None }, Order::Ascending),
+            ] {
+                let list = span_list(selection.project, SpanFilter::default());
+                let list =
+                    SpanPageRequest { condition: selection.condition.clone(), sort, order, limit: 2, ..list };
+                let paged: Vec<SpanRowId> =
+                    walk_spans(data, list).await.iter().map(|stored| stored.id).collect();
+                let mut expected = expected.clone();
+                if matches!(sort, SpanSort::Id { .. }) {
+                    expected.sort_by_key(|row| std::cmp::Reverse(row.0));
+                }
+                if order == Order::Ascending {
+                    expected.reverse();
+                }
+                assert_eq!(paged, expected, "{text} {sort:?} {order:?}");
+            }
         }
     });
 }
