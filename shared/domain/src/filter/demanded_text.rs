@@ -15,20 +15,10 @@ const SHORTEST_TEXT: usize = 3;
 /// Words that stand for values which are no text in the bytes.
 const WORDS_OF_VALUES: [&str; 6] = ["true", "false", "null", "none", "nan", "infinity"];
 
-/// Where one of these is in the bytes, the attributes may hold letters that are not: those of other conventions get more of
-/// them (see [`gen_ai`]), JSON as text may have letters and blanks escaped, and two letters become ASCII in lower case.
-pub(super) const MAKES_LETTERS: [&str; 10] = [
-    gen_ai::PREFIX,
-    r"\u0020",
-    r"\u004",
-    r"\u005",
-    r"\u006",
-    r"\u007",
-    r"\u212a",
-    r"\u0130",
-    "\u{212a}",
-    "\u{130}",
-];
+/// Where one of these is in the bytes, the attributes may hold letters that are not: JSON as text may have letters and blanks
+/// escaped, and two letters become ASCII in lower case.
+pub(super) const MAKES_LETTERS: [&str; 9] =
+    [r"\u0020", r"\u004", r"\u005", r"\u006", r"\u007", r"\u212a", r"\u0130", "\u{212a}", "\u{130}"];
 
 /// Text of which some must be in the bytes of a span for which the condition holds.
 #[derive(Debug, Clone)]
@@ -41,7 +31,8 @@ impl DemandedText {
     /// `None` if the condition demands no text that can be looked for.
     pub fn of(condition: &Condition) -> Option<Self> {
         let texts = texts_of(&condition.expr)?;
-        let patterns = texts.iter().map(String::as_str).chain(MAKES_LETTERS);
+        // Attributes of other conventions get more of them; see `gen_ai`.
+        let patterns = texts.iter().map(String::as_str).chain(MAKES_LETTERS).chain([gen_ai::PREFIX]);
         // A few small patterns: their automaton fits into the cache, and reads a byte a step.
         let mut automaton = AhoCorasick::builder();
         automaton.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));

@@ -7,29 +7,15 @@
 const MOST_BYTES: usize = 1 << 13;
 const LEAST_BYTES: usize = 8;
 /// Eighths of a bit for each gram.
-const EIGHTHS_A_GRAM: usize = 10;
+const EIGHTHS_A_GRAM: usize = 12;
 
 /// Three tell too little: those of most words are in any long text. Five are too many different ones.
-const LENGTH: u32 = 4;
-/// Grams of two words are left out unless the second one is begun: who asks for one word does not ask for them.
-const LETTERS_AT_END: u32 = 2;
-const BITS_A_LETTER: u32 = 5;
+const LENGTH: usize = 4;
+/// Above the letters.
 const BLANK: u8 = 27;
 
-/// By the byte: 1 to 26 for letters, whatever their case, [`BLANK`], or 0.
-const CODES: [u8; 256] = codes();
-
-const fn codes() -> [u8; 256] {
-    let mut codes = [0; 256];
-    let mut letter = 0;
-    while letter < 26 {
-        codes[(b'a' + letter) as usize] = letter + 1;
-        codes[(b'A' + letter) as usize] = letter + 1;
-        letter += 1;
-    }
-    codes[b' ' as usize] = BLANK;
-    codes
-}
+/// What is worked on at once: it stays in registers and in the nearest cache.
+const PART: usize = 256;
 
 /// Where a gram has its bit, whatever the size of the bitmap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,10 +27,8 @@ pub struct GramPlace {
 }
 
 impl GramPlace {
-    fn of(gram: u32) -> Self {
-        // Multiplicative hashing (Knuth, TAOCP 6.4): the upper bits depend on all letters.
-        let hash = gram.wrapping_mul(0x9E37_79B1) >> 16;
-        Self { byte: (hash >> 3) as u16, bit: (hash & 7) as u8 }
+    fn of(hash: u16) -> Self {
+        Self { byte: hash >> 3, bit: (hash & 7) as u8 }
     }
 
     /// Whether there may be a text with this gram.
@@ -57,23 +41,56 @@ impl GramPlace {
 /// The places of the grams of a text.
 pub(super) fn places(text: &str) -> Vec<GramPlace> {
     let mut places = Vec::new();
-    for_each_gram(text.as_bytes(), |place| places.push(place));
+    for_each_hash(text.as_bytes(), |is_gram, hash| {
+        if is_gram {
+            places.push(GramPlace::of(hash));
+        }
+    });
     places
 }
 
-#[inline]
-fn for_each_gram(text: &[u8], mut take: impl FnMut(GramPlace)) {
-    const MASK: u32 = (1 << (LENGTH * BITS_A_LETTER)) - 1;
-    let (mut gram, mut characters, mut letters) = (0_u32, 0_u32, 0_u32);
-    for byte in text {
-        let code = CODES[usize::from(*byte)];
-        gram = (gram << BITS_A_LETTER | u32::from(code)) & MASK;
-        characters = (characters + 1) * u32::from(code != 0);
-        letters = (letters + 1) * u32::from(code != 0 && code != BLANK);
-        if characters >= LENGTH && letters >= LETTERS_AT_END {
-            take(GramPlace::of(gram));
+/// What ends with each byte: whether it is a gram, and its hash if so. The loops have no branches and do not wait for the byte
+/// before, so that several bytes are worked on at once.
+fn for_each_hash(text: &[u8], mut take: impl FnMut(bool, u16)) {
+    let (mut codes, mut hashes, mut are_grams) = ([0; PART + LENGTH - 1], [0; PART], [false; PART]);
+    let mut begin = 0;
+    while begin + LENGTH <= text.len() {
+        let part = &text[begin..text.len().min(begin + PART + LENGTH - 1)];
+        codes.iter_mut().zip(part).for_each(|(code, byte)| *code = code_of(*byte));
+        let ends = part.len() - (LENGTH - 1);
+        let windows = codes[..part.len()].windows(LENGTH);
+        for ((window, hash), is_gram) in windows.zip(&mut hashes).zip(&mut are_grams) {
+            (*is_gram, *hash) = (is_gram_of(window), hash_of(window));
         }
+        hashes[..ends].iter().zip(&are_grams).for_each(|(hash, is_gram)| take(*is_gram, *hash));
+        begin += PART;
     }
+}
+
+/// 1 to 26 for letters, whatever their case, [`BLANK`], or 0.
+fn code_of(byte: u8) -> u8 {
+    let letter = (byte | 0x20).wrapping_sub(b'a');
+    if letter < 26 {
+        letter + 1
+    } else if byte == b' ' {
+        BLANK
+    } else {
+        0
+    }
+}
+
+/// Grams of two words are left out unless the second one is begun: who asks for one word does not ask for them.
+fn is_gram_of(window: &[u8]) -> bool {
+    let &[first, second, third, fourth] = window else { return false };
+    let is_letter = |code: u8| code.wrapping_sub(1) < 26;
+    first != 0 && second != 0 && is_letter(third) && is_letter(fourth)
+}
+
+/// A sum of products with odd numbers without a pattern: the letters are few bits each, and reach all bits.
+fn hash_of(window: &[u8]) -> u16 {
+    const FACTORS: [u16; LENGTH] = [0x9E37, 0x79B1, 0x85EB, 0xC2B3];
+    let products = window.iter().zip(FACTORS).map(|(code, factor)| u16::from(*code).wrapping_mul(factor));
+    products.fold(0, u16::wrapping_add)
 }
 
 /// Gathers the grams of texts.
@@ -90,13 +107,17 @@ impl Default for Grams {
 
 impl Grams {
     pub fn add(&mut self, text: &[u8]) {
-        let bits = &mut self.bits;
-        for_each_gram(text, |place| bits[usize::from(place.byte) % MOST_BYTES] |= 1 << place.bit);
+        let Some(bits) = self.bits.first_chunk_mut::<MOST_BYTES>() else { return };
+        for_each_hash(text, |is_gram, hash| {
+            let place = GramPlace::of(hash);
+            bits[usize::from(place.byte) % MOST_BYTES] |= u8::from(is_gram) << place.bit;
+        });
     }
 
     /// The bitmap of what was added since the last one.
     pub fn finish(&mut self) -> Vec<u8> {
-        let set: usize = self.bits.iter().map(|byte| byte.count_ones() as usize).sum();
+        let (words, _) = self.bits.as_chunks::<8>();
+        let set: usize = words.iter().map(|word| u64::from_ne_bytes(*word).count_ones() as usize).sum();
         let size = (set * EIGHTHS_A_GRAM).div_ceil(64).clamp(LEAST_BYTES, MOST_BYTES);
         let mut folded = vec![0; size];
         for part in self.bits.chunks(size) {

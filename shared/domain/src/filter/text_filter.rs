@@ -2,23 +2,26 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 use opentelemetry_proto::tonic::trace::v1 as proto;
 use prost::Message as _;
 use serde_json::Value;
 
 use super::demanded_text::MAKES_LETTERS;
 use super::grams::{GramPlace, Grams, places};
-use crate::otlp::{SPAN_ATTRIBUTES, SPAN_NAME, any_field, has_bytes_attribute};
+use crate::gen_ai;
+use crate::otlp::{KEY_VALUE_KEY, SPAN_ATTRIBUTES, SPAN_NAME, any_field, has_bytes_attribute};
 use crate::span::Span;
 
 /// A filter that lets everything pass.
 const OPEN: [u8; 1] = [u8::MAX];
 
+/// Finds in bytes what stands for letters that are not there.
 static LETTERS_MADE: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    // In either case, as hexadecimal digits have both; without folding the search is several times faster.
-    let upper = MAKES_LETTERS.iter().map(|made| made.replace("\\u212a", "\\u212A"));
-    AhoCorasick::new(MAKES_LETTERS.iter().map(|made| (*made).to_owned()).chain(upper)).ok()
+    // Hexadecimal digits have two cases. Searched for as they are, and the first match alone, a vector of bytes is a step.
+    let upper = MAKES_LETTERS.iter().map(|made| made.replace('a', "A"));
+    let patterns = MAKES_LETTERS.iter().map(|made| (*made).to_owned()).chain(upper);
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(patterns).ok()
 });
 
 /// Makes the filters of spans for what conditions ask of their names and attributes.
@@ -31,11 +34,10 @@ pub struct TextFilterMaker {
 impl TextFilterMaker {
     /// Adds a span by its OTLP bytes.
     pub fn add(&mut self, span: &[u8]) {
-        let as_sent =
-            LETTERS_MADE.as_ref().is_some_and(|made| !made.is_match(span)) && !has_bytes_attribute(span);
-        self.open |= match as_sent {
-            true => self.add_bytes(span),
-            false => self.add_shown(span),
+        let letters_made = LETTERS_MADE.as_ref().is_none_or(|made| made.is_match(span));
+        self.open |= match letters_made || has_bytes_attribute(span) || has_other_conventions(span) {
+            true => self.add_shown(span),
+            false => self.add_bytes(span),
         };
     }
 
@@ -114,4 +116,13 @@ impl DemandedGrams {
     pub fn may_be_in(&self, filter: &[u8]) -> bool {
         self.0.iter().any(|places| places.iter().all(|place| place.passes(filter)))
     }
+}
+
+/// Whether attributes of other conventions get more of them, under the names of OpenInference.
+fn has_other_conventions(span: &[u8]) -> bool {
+    any_field(span, |number, pair| {
+        let is_of_them =
+            |number, key: &[u8]| number == KEY_VALUE_KEY && key.starts_with(gen_ai::PREFIX.as_bytes());
+        number == SPAN_ATTRIBUTES && any_field(pair, is_of_them)
+    })
 }

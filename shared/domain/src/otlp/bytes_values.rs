@@ -5,6 +5,7 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 /// Numbers of fields in the OTLP messages `Span`, `KeyValue` and `AnyValue`, and in the lists of the last.
 pub(crate) const SPAN_NAME: u32 = 5;
 pub(crate) const SPAN_ATTRIBUTES: u32 = 9;
+pub(crate) const KEY_VALUE_KEY: u32 = 1;
 const KEY_VALUE_VALUE: u32 = 2;
 const ARRAY_VALUE: u32 = 5;
 const KVLIST_VALUE: u32 = 6;
