@@ -148,7 +148,7 @@ async fn take(data: ScopedStore<'_>, step: Step) {
 
 async fn any_blocks_that_were_written_merged_and_cut_give_the_spans_with_a_text(db: TestStore) {
     let asked = (select(&TEXTS[..]), select(&PATHS[..]));
-    for_all(64, (vec(step(), 1..8), vec(asked, 16)), async |(steps, asked)| {
+    for_all(32, (vec(step(), 1..8), vec(asked, 16)), async |(steps, asked)| {
         let data = db.fresh_tenant();
         data.write_spans(prepared(request().project("p").span(span(9, 99)))).await.unwrap();
         for step in steps {
