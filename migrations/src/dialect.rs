@@ -36,6 +36,14 @@ pub async fn execute(manager: &SchemaManager<'_>, statements: &[&str]) -> Result
     Ok(())
 }
 
+/// Runs statements that only SQLite needs.
+pub async fn execute_on_sqlite(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
+    match manager.get_connection().get_database_backend() {
+        DbBackend::Sqlite => execute(manager, statements).await,
+        _ => Ok(()),
+    }
+}
+
 /// Runs statements that only Postgres has.
 pub async fn execute_on_postgres(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
     match manager.get_connection().get_database_backend() {
