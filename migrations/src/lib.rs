@@ -14,6 +14,7 @@ mod m0013_audit_log;
 mod m0014_limits;
 mod m0015_erased_tenants;
 mod m0016_outside_identities;
+mod m0017_text_filters;
 mod m0018_failed_annotations_of_users;
 mod m0019_authorization_server;
 mod row_security;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_limits::Migration),
             Box::new(m0015_erased_tenants::Migration),
             Box::new(m0016_outside_identities::Migration),
+            Box::new(m0017_text_filters::Migration),
             Box::new(m0018_failed_annotations_of_users::Migration),
             Box::new(m0019_authorization_server::Migration),
         ]

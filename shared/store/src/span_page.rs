@@ -13,14 +13,17 @@ use bennu_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SimpleExpr};
 use sea_orm::{
     ColumnTrait as _, Condition as SqlCondition, DbBackend, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, Value,
+    QuerySelect as _, Value,
 };
 
 use crate::blocks::load_spans;
+use crate::conditions::DemandedIds;
 use crate::entities::{span, trace};
 use crate::error::StoreError;
 use crate::pace::Pace;
 use crate::prepared::NAME_BYTES;
+use crate::span_order::{Progress, SpanOrder};
+use crate::span_search::{Narrowed, SpanSearch};
 use crate::store::ScopedStore;
 
 /// A span with its row id.
@@ -64,22 +67,24 @@ impl ScopedStore<'_> {
             }
             None => None,
         };
-        let narrowing = self.narrowing(request, with_ids).await?;
+        let (order, mut progress) = request.sort.walked(request.order);
+        let narrowed = self.narrowed_to_page(request, order, with_ids).await?;
+        let mut search = SpanSearch::of(request.condition.as_ref(), order, progress, wanted);
         let mut items: Vec<StoredSpan> = Vec::new();
-        let mut sort = request.sort;
-        let mut last_read = None;
         let mut pace = Pace::of(wanted);
         // SQL may select rows that are refused here; then the page is filled from further rows.
         loop {
-            let rows_to_read = pace.rows();
-            // One more, because the next rows begin with the last one read, unless it was deleted.
-            let mut rows = self.span_rows(narrowing.clone(), request.order, sort, rows_to_read + 1).await?;
-            let exhausted = rows.len() <= rows_to_read;
-            rows.retain(|row| Some(row.id) != last_read);
-            rows.truncate(rows_to_read);
-            let Some(last) = rows.last() else { break };
-            sort = sort.starting_at(last);
-            last_read = Some(last.id);
+            let (rows, exhausted) = if let Some(search) = &mut search {
+                (search.next_rows(self, &narrowed, pace.rows()).await?, search.is_exhausted())
+            } else {
+                let rows = span::Entity::find().filter(narrowed.rows.clone()).filter(order.from(progress));
+                let rows = order.sorted(rows.limit(pace.rows() as u64)).all(&self.reads()).await?;
+                let exhausted = rows.len() < pace.rows();
+                if let Some(last) = rows.last() {
+                    progress = Progress::Past((last.start_time, last.id));
+                }
+                (rows, exhausted)
+            };
             let spans = load_spans(self, &rows).await?;
             let (rows, spans): (Vec<_>, Vec<_>) =
                 rows.into_iter().zip(spans).filter_map(|(row, span)| Some((row, span?))).unzip();
@@ -109,31 +114,25 @@ impl ScopedStore<'_> {
         Ok(found.into_iter().map(|(row, facts)| stored(&row, facts.span)).collect())
     }
 
-    async fn span_rows(
+    async fn narrowed_to_page(
         self,
-        narrowing: SqlCondition,
-        page_order: Order,
-        sort: SpanSort,
-        limit: usize,
-    ) -> Result<Vec<span::Model>, StoreError> {
-        let order = match page_order {
-            Order::Ascending => sea_orm::Order::Asc,
-            Order::Descending => sea_orm::Order::Desc,
-        };
-        let mut query = span::Entity::find().filter(narrowing).limit(limit as u64);
-        query = match sort {
-            SpanSort::Id { from } => query
-                .filter(
-                    SqlCondition::all()
-                        .add_option(from.map(|from| at_or_after(span::Column::Id, from.0, page_order))),
-                )
-                .order_by(span::Column::Id, order),
-            SpanSort::StartTime { from } => query
-                .filter(SqlCondition::all().add_option(from.map(|from| start_at_or_after(from, page_order))))
-                .order_by(span::Column::StartTime, order.clone())
-                .order_by(span::Column::Id, order),
-        };
-        Ok(query.all(&self.reads()).await?)
+        request: &SpanPageRequest,
+        order: SpanOrder,
+        with_ids: Option<Vec<i64>>,
+    ) -> Result<Narrowed, StoreError> {
+        let SpanPageRequest { project, filter, condition, .. } = request;
+        let has_ids = with_ids.is_some() || filter.trace_ids.is_some();
+        let demands_ids = condition.as_ref().is_some_and(|it| DemandedIds::of(it.expr()).any());
+        let times = SqlCondition::all()
+            .add_option(filter.start.map(|start| span::Column::StartTime.gte(start.0)))
+            .add_option(filter.end.map(|end| span::Column::StartTime.lt(end.0)));
+        let walk = (!has_ids && !demands_ids).then(|| {
+            SqlCondition::all()
+                .add(span::Column::TenantId.eq(self.tenant))
+                .add(span::Column::ProjectId.eq(project.0))
+                .add_option(order.by_start.then_some(times))
+        });
+        Ok(Narrowed { rows: self.narrowing(request, with_ids).await?, walk })
     }
 
     /// What SQL can tell: never narrower than [`SpanFilter::matches`] and the condition.
@@ -181,34 +180,18 @@ impl ScopedStore<'_> {
 }
 
 impl SpanSort {
-    fn starting_at(self, row: &span::Model) -> Self {
-        match self {
-            Self::Id { .. } => Self::Id { from: Some(SpanRowId(row.id)) },
-            Self::StartTime { .. } => {
-                Self::StartTime { from: Some(SortCursor { row: row.id, value: Timestamp(row.start_time) }) }
-            }
-        }
+    fn walked(self, order: Order) -> (SpanOrder, Progress) {
+        let (by_start, first) = match self {
+            Self::Id { from } => (false, from.map(|from| (0, from.0))),
+            Self::StartTime { from } => (true, from.map(|from| (from.value.0, from.row))),
+        };
+        let order = SpanOrder { by_start, ascending: order == Order::Ascending };
+        (order, first.map_or(Progress::None, Progress::To))
     }
 }
 
 fn stored(row: &span::Model, span: Span) -> StoredSpan {
     StoredSpan { id: SpanRowId(row.id), span, cost: row.cost() }
-}
-
-fn at_or_after(column: span::Column, value: i64, order: Order) -> SimpleExpr {
-    match order {
-        Order::Ascending => column.gte(value),
-        Order::Descending => column.lte(value),
-    }
-}
-
-fn start_at_or_after(from: SortCursor<Timestamp>, order: Order) -> SimpleExpr {
-    let position = Expr::tuple([Expr::col(span::Column::StartTime), Expr::col(span::Column::Id)]);
-    let from = Expr::tuple([Expr::value(from.value.0), Expr::value(from.row)]);
-    match order {
-        Order::Ascending => position.gte(from),
-        Order::Descending => position.lte(from),
-    }
 }
 
 fn parent_condition(parent: ParentFilter) -> Option<SimpleExpr> {

@@ -5,24 +5,25 @@ use bennu_domain::filter::{Condition, Needs, SpanFacts};
 use bennu_domain::ids::{ProjectId, SpanRowId};
 use bennu_domain::span::Span;
 use bennu_domain::time::Timestamp;
-use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ColumnTrait as _, Condition as SqlCondition, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, Select,
+    ColumnTrait as _, Condition as SqlCondition, EntityTrait as _, QueryFilter as _, QuerySelect as _,
 };
 
 use crate::blocks::load_spans;
-use crate::conditions::parent_is_missing;
+use crate::conditions::{DemandedIds, parent_is_missing};
 use crate::entities::span;
 use crate::error::StoreError;
 use crate::pace::Pace;
-use crate::span_search::SpanSearch;
+use crate::span_order::{Progress, SpanOrder};
+use crate::span_search::{Narrowed, SpanSearch};
 use crate::store::ScopedStore;
 
 /// Rows of the first batch at least; a caller who wants a few spans reads no more.
 const FIRST_ROWS: usize = 64;
 /// Rows of the first batch at most, as those who want many do not hold them all.
 const MOST_FIRST_ROWS: usize = 1_024;
+
+const ORDER: SpanOrder = SpanOrder::NEWEST_FIRST;
 
 /// Which spans to scan.
 #[derive(Debug, Clone)]
@@ -51,12 +52,11 @@ pub enum Roots {
 pub struct SpanScan<'s> {
     scoped: ScopedStore<'s>,
     selection: &'s SpanSelection,
-    /// Start and row id of the last row read.
-    last: Option<(i64, i64)>,
+    progress: Progress,
     pace: Pace,
     exhausted: bool,
     /// What there is to select from, made with the first batch.
-    narrowing: Option<SqlCondition>,
+    narrowed: Option<Narrowed>,
     search: Option<SpanSearch>,
 }
 
@@ -64,9 +64,17 @@ impl<'s> ScopedStore<'s> {
     /// Begins a scan; `wanted` is how many spans the caller is likely to take.
     pub fn scan_spans(self, selection: &'s SpanSelection, wanted: usize) -> SpanScan<'s> {
         let first_rows = wanted.clamp(FIRST_ROWS, MOST_FIRST_ROWS);
-        let search = SpanSearch::of(selection.condition.as_ref(), first_rows);
+        let search = SpanSearch::of(selection.condition.as_ref(), ORDER, Progress::None, first_rows);
         let pace = Pace::of(first_rows);
-        SpanScan { scoped: self, selection, last: None, pace, exhausted: false, narrowing: None, search }
+        SpanScan {
+            scoped: self,
+            selection,
+            progress: Progress::None,
+            pace,
+            exhausted: false,
+            narrowed: None,
+            search,
+        }
     }
 }
 
@@ -87,45 +95,44 @@ impl SpanScan<'_> {
     }
 
     async fn read_rows(&mut self) -> Result<Vec<span::Model>, StoreError> {
-        let narrowing = match &self.narrowing {
-            Some(narrowing) => narrowing.clone(),
-            None => self.narrowing.insert(self.scoped.narrowing_of(self.selection).await?).clone(),
+        let narrowed = match &self.narrowed {
+            Some(narrowed) => narrowed,
+            None => self.narrowed.insert(self.scoped.narrowed_to(self.selection).await?),
         };
         if let Some(search) = &mut self.search {
-            let rows = search.next_rows(self.scoped, narrowing, self.pace.rows()).await?;
+            let rows = search.next_rows(self.scoped, narrowed, self.pace.rows()).await?;
             self.exhausted = search.is_exhausted();
             return Ok(rows);
         }
-        let rows =
-            span::Entity::find().filter(narrowing).filter(after(self.last)).limit(self.pace.rows() as u64);
-        let rows = newest_first(rows).all(&self.scoped.reads()).await?;
+        let rows = span::Entity::find()
+            .filter(narrowed.rows.clone())
+            .filter(ORDER.from(self.progress))
+            .limit(self.pace.rows() as u64);
+        let rows = ORDER.sorted(rows).all(&self.scoped.reads()).await?;
         self.exhausted = rows.len() < self.pace.rows();
-        self.last = rows.last().map(|row| (row.start_time, row.id));
+        if let Some(last) = rows.last() {
+            self.progress = Progress::Past((last.start_time, last.id));
+        }
         Ok(rows)
     }
 }
 
 impl ScopedStore<'_> {
-    async fn narrowing_of(self, selection: &SpanSelection) -> Result<SqlCondition, StoreError> {
-        let narrowed = self.narrowed(selection.project, selection.condition.as_ref()).await?;
-        Ok(narrowed
+    async fn narrowed_to(self, selection: &SpanSelection) -> Result<Narrowed, StoreError> {
+        let times = SqlCondition::all()
             .add_option(selection.start.map(|start| span::Column::StartTime.gte(start.0)))
-            .add_option(selection.end.map(|end| span::Column::StartTime.lt(end.0)))
-            .add_option(selection.roots.map(|roots| match roots {
-                Roots::Strict => span::Column::ParentId.is_null(),
-                Roots::WithOrphans => parent_is_missing(),
-            })))
+            .add_option(selection.end.map(|end| span::Column::StartTime.lt(end.0)));
+        let narrowed = self.narrowed(selection.project, selection.condition.as_ref()).await?;
+        let rows = narrowed.add(times.clone()).add_option(selection.roots.map(|roots| match roots {
+            Roots::Strict => span::Column::ParentId.is_null(),
+            Roots::WithOrphans => parent_is_missing(),
+        }));
+        let demands_ids = selection.condition.as_ref().is_some_and(|it| DemandedIds::of(it.expr()).any());
+        let walk = (!demands_ids).then(|| {
+            times
+                .add(span::Column::TenantId.eq(self.tenant))
+                .add(span::Column::ProjectId.eq(selection.project.0))
+        });
+        Ok(Narrowed { rows, walk })
     }
-}
-
-pub(crate) fn newest_first(rows: Select<span::Entity>) -> Select<span::Entity> {
-    rows.order_by(span::Column::StartTime, sea_orm::Order::Desc)
-        .order_by(span::Column::Id, sea_orm::Order::Desc)
-}
-
-/// Goes on behind a row, by its start and id.
-pub(crate) fn after(last: Option<(i64, i64)>) -> SqlCondition {
-    let position = || Expr::tuple([Expr::col(span::Column::StartTime), Expr::col(span::Column::Id)]);
-    let behind = |(start, row)| position().lt(Expr::tuple([Expr::value(start), Expr::value(row)]));
-    SqlCondition::all().add_option(last.map(behind))
 }

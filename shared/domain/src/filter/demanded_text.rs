@@ -2,6 +2,7 @@
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
+use super::text_filter::DemandedGrams;
 use super::typed::{Cast, Expr, Literal, Place, Step};
 use super::{Condition, Field};
 use crate::gen_ai;
@@ -14,40 +15,40 @@ const SHORTEST_TEXT: usize = 3;
 /// Words that stand for values which are no text in the bytes.
 const WORDS_OF_VALUES: [&str; 6] = ["true", "false", "null", "none", "nan", "infinity"];
 
-/// Where one of these is in the bytes, the attributes may hold letters that are not: those of other conventions get more of
-/// them (see [`gen_ai`]), JSON as text may have letters and blanks escaped, and two letters become ASCII in lower case.
-const MAKES_LETTERS: [&str; 10] = [
-    gen_ai::PREFIX,
-    r"\u0020",
-    r"\u004",
-    r"\u005",
-    r"\u006",
-    r"\u007",
-    r"\u212a",
-    r"\u0130",
-    "\u{212a}",
-    "\u{130}",
-];
+/// Where one of these is in the bytes, the attributes may hold letters that are not: JSON as text may have letters and blanks
+/// escaped, and two letters become ASCII in lower case.
+pub(super) const MAKES_LETTERS: [&str; 9] =
+    [r"\u0020", r"\u004", r"\u005", r"\u006", r"\u007", r"\u212a", r"\u0130", "\u{212a}", "\u{130}"];
 
 /// Text of which some must be in the bytes of a span for which the condition holds.
 #[derive(Debug, Clone)]
-pub struct DemandedText(AhoCorasick);
+pub struct DemandedText {
+    automaton: AhoCorasick,
+    grams: Option<DemandedGrams>,
+}
 
 impl DemandedText {
     /// `None` if the condition demands no text that can be looked for.
     pub fn of(condition: &Condition) -> Option<Self> {
         let texts = texts_of(&condition.expr)?;
-        let patterns = texts.iter().map(String::as_str).chain(MAKES_LETTERS);
+        // Attributes of other conventions get more of them; see `gen_ai`.
+        let patterns = texts.iter().map(String::as_str).chain(MAKES_LETTERS).chain([gen_ai::PREFIX]);
         // A few small patterns: their automaton fits into the cache, and reads a byte a step.
         let mut automaton = AhoCorasick::builder();
         automaton.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
-        automaton.build(patterns).ok().map(Self)
+        let automaton = automaton.build(patterns).ok()?;
+        Some(Self { automaton, grams: DemandedGrams::of(&texts) })
     }
 
     /// Whether the condition may hold for a span with these OTLP bytes.
     pub fn may_be_in(&self, span: &[u8]) -> bool {
         // Bytes are shown as base64.
-        self.0.is_match(span) || has_bytes_attribute(span)
+        self.automaton.is_match(span) || has_bytes_attribute(span)
+    }
+
+    /// What the filters of spans with the text have; `None` if it is too short for them.
+    pub fn grams(&self) -> Option<&DemandedGrams> {
+        self.grams.as_ref()
     }
 }
 
@@ -117,7 +118,7 @@ mod tests {
     use proptest::sample::select;
     use prost::Message as _;
 
-    use super::super::{Flavour, Needs, SpanContext, SpanFacts, Subject};
+    use super::super::{Flavour, Needs, SpanContext, SpanFacts, Subject, TextFilterMaker};
     use super::*;
     use crate::span::Span;
 
@@ -247,6 +248,11 @@ mod tests {
                 && let Some(text) = DemandedText::of(&condition)
             {
                 prop_assert!(text.may_be_in(&bytes), "{:?} of {:?}", texts_of(&condition.expr), shown);
+                let mut maker = TextFilterMaker::default();
+                maker.add(&bytes);
+                let filter = maker.finish();
+                let passes = text.grams().is_none_or(|grams| grams.may_be_in(&filter));
+                prop_assert!(passes, "the filter of {:?}: {:?} of {:?}", filter, texts_of(&condition.expr), shown);
             }
         }
     }

@@ -11,7 +11,7 @@ mod request;
 mod validate;
 mod wire;
 
-pub(crate) use bytes_values::has_bytes_attribute;
+pub(crate) use bytes_values::{KEY_VALUE_KEY, SPAN_ATTRIBUTES, SPAN_NAME, any_field, has_bytes_attribute};
 pub use json::validate_json_request;
 pub use request::{SpanGroup, SpanOrigin, join_request, split_request};
 pub use validate::{Rejection, ValidGroup, ValidRequest, Validated, rejection_message, validate_request};

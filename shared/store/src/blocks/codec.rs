@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bennu_domain::filter::TextFilterMaker;
 use bennu_domain::otlp::{SpanGroup, SpanOrigin as Origin};
 use bennu_proto::{BlockSpan, SpanOrigin, TraceBlock};
 use bytes::Bytes;
@@ -25,16 +26,20 @@ pub(crate) struct EncodedBlock {
     pub compressed: Vec<u8>,
     pub raw_bytes: usize,
     pub span_count: usize,
+    /// Of its spans.
+    pub text_filter: Vec<u8>,
 }
 
 /// Encodes many blocks with one compression context, whose tables are costly to set up.
 pub(crate) struct BlockEncoder {
     compressor: zstd::bulk::Compressor<'static>,
+    filters: TextFilterMaker,
 }
 
 impl BlockEncoder {
     pub fn new() -> Result<Self, StoreError> {
-        Ok(Self { compressor: zstd::bulk::Compressor::new(LEVEL).map_err(compression_failed)? })
+        let compressor = zstd::bulk::Compressor::new(LEVEL).map_err(compression_failed)?;
+        Ok(Self { compressor, filters: TextFilterMaker::default() })
     }
 
     /// Spans keep their order: rows refer to them by position.
@@ -59,10 +64,13 @@ impl BlockEncoder {
 
     pub fn compress(&mut self, block: &TraceBlock) -> Result<EncodedBlock, StoreError> {
         let raw = block.encode_to_vec();
+        let spans = || block.spans.iter().filter(|span| !span.span.is_empty());
+        spans().for_each(|span| self.filters.add(&span.span));
         Ok(EncodedBlock {
             compressed: self.compressor.compress(&raw).map_err(compression_failed)?,
             raw_bytes: raw.len(),
-            span_count: block.spans.iter().filter(|span| !span.span.is_empty()).count(),
+            span_count: spans().count(),
+            text_filter: self.filters.finish(),
         })
     }
 }

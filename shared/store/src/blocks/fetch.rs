@@ -115,20 +115,23 @@ pub(crate) async fn may_hold(
     Ok((places.iter().map(|place| !without.contains(place)).collect(), bytes))
 }
 
-/// The places of those spans in the blocks that do not hold the text.
+/// The places of those spans in the blocks that do not hold the text. Block by block, so that the next one is decoded into memory
+/// that is still at hand.
 fn search(
     blocks: Vec<(trace_block::Model, Bytes)>,
     places: &[(i64, i64)],
     text: &DemandedText,
 ) -> Result<Vec<(i64, i64)>, StoreError> {
-    let mut decoder = BlockDecoder::new()?;
-    let mut decoded = HashMap::new();
+    let mut in_block: HashMap<i64, Vec<i64>> = HashMap::new();
+    places.iter().for_each(|(block, index)| in_block.entry(*block).or_default().push(*index));
+    let (mut decoder, mut without) = (BlockDecoder::new()?, Vec::new());
     for (model, bytes) in blocks {
-        decoded.insert(model.id, DecodedBlock::decode(&mut decoder, &model, &bytes)?);
+        let decoded = DecodedBlock::decode(&mut decoder, &model, &bytes)?;
+        let indices = in_block.get(&model.id).map(Vec::as_slice).unwrap_or_default();
+        let lacks = |index: &&i64| decoded.span(**index).is_some_and(|span| !text.may_be_in(span));
+        without.extend(indices.iter().filter(lacks).map(|index| (model.id, *index)));
     }
-    let span_at = |(block, index): &(i64, i64)| decoded.get(block).and_then(|block| block.span(*index));
-    let without = |place: &&(i64, i64)| span_at(place).is_some_and(|span| !text.may_be_in(span));
-    Ok(places.iter().filter(without).copied().collect())
+    Ok(without)
 }
 
 fn decode_spans(

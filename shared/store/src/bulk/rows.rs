@@ -167,7 +167,7 @@ impl SpanWrite<'_> {
             ("object_key", Text),
         ];
         let mut rows = RowSet::new(BLOCK, traces.len());
-        for (id, trace) in ids.into_iter().zip(traces) {
+        for (id, trace) in ids.into_iter().zip(traces.iter_mut()) {
             trace.block_row = id;
             let mut data = trace.block.compressed.clone();
             let stored_bytes = as_i64(data.len());
@@ -178,7 +178,7 @@ impl SpanWrite<'_> {
                 self.scoped.store.archive.put(&key, Bytes::from(std::mem::take(&mut data))).await?;
             }
             let (spans, raw_bytes) = (as_i64(trace.block.span_count), as_i64(trace.block.raw_bytes));
-            self.bytes += data.len();
+            self.bytes += data.len() + trace.block.text_filter.len();
             rows.push([
                 id.into(),
                 trace.row.into(),
@@ -196,7 +196,8 @@ impl SpanWrite<'_> {
                    CASE WHEN v.object_key = '' THEN v.data END, NULLIF(v.object_key, '') FROM v"
         );
         rows.execute(&self.transaction, &sql, &[self.tenant()]).await?;
-        Ok(())
+        let filters = traces.iter().map(|trace| (trace.block_row, trace.block.text_filter.clone()));
+        self.scoped.write_text_filters(&self.transaction, filters).await
     }
 
     /// A failed insert ends the whole transaction, so SQLite need not be able to undo it alone, which costs it copies of pages.

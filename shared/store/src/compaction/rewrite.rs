@@ -138,6 +138,7 @@ impl ScopedStore<'_> {
             ..Default::default()
         };
         row.update(transaction).await?;
+        self.replace_text_filter(transaction, now.id, merged.block.text_filter.clone()).await?;
         self.move_spans(transaction, trace, &blocks[group], merged).await?;
         if last {
             self.drop_due_trace(transaction, trace).await?;
@@ -167,6 +168,7 @@ impl ScopedStore<'_> {
             let reason = format!("{held} spans are in the blocks behind it, but {moved} rows are");
             return Err(StoreError::Block { block: first.id, reason });
         }
+        self.drop_text_filters(transaction, others.iter().map(|block| block.id)).await?;
         trace_block::Entity::delete_many()
             .filter(trace_block::Column::TenantId.eq(self.tenant))
             .filter(trace_block::Column::Id.is_in(others.iter().map(|block| block.id)))

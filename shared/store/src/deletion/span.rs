@@ -111,13 +111,16 @@ impl ScopedStore<'_> {
     ) -> Result<(), StoreError> {
         let Some((model, block)) = fetch_block(self, transaction, block).await? else { return Ok(()) };
         let old_object = model.object_key.clone();
-        let mut rewritten = model.clone().into_active_model();
+        let block_row = model.id;
+        let mut rewritten = model.into_active_model();
         match block.without(indices.into_iter()) {
             None => {
+                self.drop_text_filters(transaction, [block_row]).await?;
                 rewritten.delete(transaction).await?;
             }
             Some(rest) => {
                 let encoded = BlockEncoder::new()?.compress(&rest)?;
+                self.replace_text_filter(transaction, block_row, encoded.text_filter).await?;
                 rewritten.span_count = Set(i64::try_from(encoded.span_count).unwrap_or(i64::MAX));
                 rewritten.raw_bytes = Set(i64::try_from(encoded.raw_bytes).unwrap_or(i64::MAX));
                 rewritten.stored_bytes = Set(i64::try_from(encoded.compressed.len()).unwrap_or(i64::MAX));

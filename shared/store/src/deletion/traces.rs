@@ -114,6 +114,7 @@ impl ScopedStore<'_> {
             .filter(span::Column::TraceRowId.is_in(ids.iter().copied()))
             .exec(transaction)
             .await?;
+        self.drop_text_filters_of_traces(transaction, ids).await?;
         trace_block::Entity::delete_many()
             .filter(trace_block::Column::TenantId.eq(self.tenant))
             .filter(trace_block::Column::TraceRowId.is_in(ids.iter().copied()))

@@ -14,6 +14,7 @@ pub mod project_annotation_config;
 pub mod session;
 pub mod span;
 pub mod tenant;
+pub mod text_filter;
 pub mod trace;
 pub mod trace_block;
 pub mod user;

@@ -44,6 +44,7 @@ mod span_pages;
 mod tenant_life;
 mod tenants;
 mod text_ids;
+mod text_search;
 mod timing;
 mod trace_pages;
 mod transfer;

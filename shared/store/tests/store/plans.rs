@@ -42,3 +42,14 @@ async fn traces_of_sessions_are_found_by_their_sessions() {
     let steps = plan(&db, sql).await;
     assert!(steps[0].contains("traces_by_session (tenant_id=? AND session_row_id=?)"), "{steps:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_that_a_search_meets_are_found_in_the_index_of_starts() {
+    let db = TestStore::sqlite().await;
+    let sql = "SELECT DISTINCT block_id FROM spans WHERE tenant_id = 1 AND project_id = 1 AND (start_time, id) < (9, 9) \
+               AND start_time >= 5 AND (start_time, id) >= (5, 5)";
+    let steps = plan(&db, sql).await;
+    let expected = "SEARCH spans USING COVERING INDEX spans_by_start (tenant_id=? AND project_id=? AND start_time>? AND \
+                    start_time<?)";
+    assert_eq!(steps[0], expected);
+}

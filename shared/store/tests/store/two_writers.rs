@@ -94,7 +94,7 @@ async fn new_projects_and_sessions_are_made_once(db: TestStore) {
     };
     let sent = (0..2).map(|writer| (0..20).map(|round| batch(writer, round)).collect()).collect();
     assert_eq!(write_at_once(&db, sent).await, 2 * 20 * 8);
-    assert_eq!(db.row_counts().await, [160, 160, 320, 320, 320]);
+    assert_eq!(db.row_counts().await, [160, 160, 320, 320, 320, 320]);
     for number in 1..=8 {
         let project = db.project(&format!("project 7 {number}")).await;
         assert_eq!(every_trace(db.data(), trace_list(project)).await.len(), 2);

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 use super::TestStore;
 
 /// Every table in which spans make rows.
-pub const TABLES: [&str; 5] = ["projects", "sessions", "traces", "trace_blocks", "spans"];
+pub const TABLES: [&str; 6] = ["projects", "sessions", "traces", "trace_blocks", "spans", "text_filters"];
 
 impl TestStore {
     /// A connection of the test's own, to which nothing is hidden.
