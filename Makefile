@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run up down chaos test check unit clients compat bench bench-access bench-fill bench-stack load lint fmt deny definitions openapi settings prices prerequisites
+.PHONY: help run up down chaos test check unit clients compat bench bench-access bench-fill bench-neighbour bench-stack load lint fmt deny definitions openapi settings prices prerequisites
 
 CARGO ?= cargo
 BENNU := target/release/bennu
@@ -63,6 +63,10 @@ bench-stack: ## Measure the distributed shape beside bare COPY into Postgres (ab
 bench-access: ## Measure what authentication costs, and what people who log in do to acknowledgements (about two minutes)
 	$(CARGO) build --release --package bennu-standalone --package bennu-loadtests
 	target/release/bench access
+
+bench-neighbour: ## Measure what a tenant in flood does to the acknowledgements of another (about two minutes)
+	$(CARGO) build --release --package bennu-standalone --package bennu-loadtests
+	target/release/bench neighbour
 
 bench-fill: ## Measure how the rate changes until 5 million spans are stored, on both engines (about half an hour)
 	@deploy/prerequisites.sh test

@@ -1,32 +1,33 @@
-// One tenant sends as fast as it can; another, quiet one must not notice.
-// API_KEY is the key of the quiet tenant, NOISY_API_KEY that of the other; without both of them there is nothing to tell.
+// A quiet tenant sends alone, and then beside another one that sends as fast as it can: it must hardly notice.
+// API_KEY is the key of the quiet tenant, NOISY_API_KEY that of the other; without both of them there is nothing to tell. The summary
+// shows the acknowledgements of both phases; `bench neighbour` divides one by the other.
 import execution from 'k6/execution';
 import http from 'k6/http';
 import { always, anyOf, bodies, rate, seconds, send, share, smoke, url, users, within } from './lib/bennu.js';
 
 const WHOLE = 60;
+const HALF = seconds(WHOLE / 2, WHOLE);
 const quietKey = __ENV.API_KEY;
 const noisyKey = __ENV.NOISY_API_KEY;
 const possible = Boolean(quietKey && noisyKey);
 
+function quietly(startTime, tags) {
+  const load = { executor: 'constant-arrival-rate', rate: rate(5), duration: HALF, preAllocatedVUs: users(8) };
+  return Object.assign(load, { startTime, tags, exec: 'quiet' });
+}
+
 const plan = {
   scenarios: {
-    quiet: {
-      executor: 'constant-arrival-rate',
-      rate: rate(5),
-      duration: seconds(WHOLE, WHOLE),
-      preAllocatedVUs: users(8),
-      exec: 'quiet',
-    },
-    noisy: {
-      executor: 'constant-vus',
-      vus: smoke ? 2 : 32,
-      duration: seconds(WHOLE, WHOLE),
-      exec: 'noisy',
-    },
+    alone: quietly('0s', { phase: 'alone' }),
+    beside: quietly(HALF, { phase: 'beside' }),
+    noisy: { executor: 'constant-vus', vus: smoke ? 2 : 32, startTime: HALF, duration: HALF, exec: 'noisy' },
   },
   thresholds: Object.assign(
-    { 'acknowledgement{tenant:quiet}': within(99, 1000), 'busy{tenant:quiet}': share(0.01) },
+    {
+      'acknowledgement{phase:alone}': within(99, 1000),
+      'acknowledgement{phase:beside}': within(99, 1000),
+      'busy{tenant:quiet}': share(0.01),
+    },
     always,
   ),
 };

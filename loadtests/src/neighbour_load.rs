@@ -16,7 +16,8 @@ use crate::report::{Target, number};
 use crate::scenario::PROJECT;
 use crate::trace_generator::{GeneratedRequest, SPANS_PER_REQUEST, TraceGenerator, requests_for};
 
-const NOISY: &str = "noisy";
+/// The tenant in flood.
+pub const NOISY: &str = "noisy";
 /// A request every 25 ms, for twelve seconds.
 const QUIET_SPANS_PER_S: f64 = 1_920.0;
 const QUIET_REQUESTS: usize = 480;

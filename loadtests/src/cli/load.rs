@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use bennu_loadtests::authenticated_server::AuthenticatedServer;
 use bennu_loadtests::body_files::write_bodies;
+use bennu_loadtests::neighbour_load::NOISY;
 use bennu_loadtests::scenario::PROJECT;
-use bennu_loadtests::server_process::{ServerKind, ServerProcess};
 use bennu_loadtests::trace_generator::TraceGenerator;
 use clap::Args;
 
@@ -32,7 +33,7 @@ pub struct Load {
     /// A running server, for example http://127.0.0.1:6006
     #[arg(long, required_unless_present = "bennu")]
     url: Option<String>,
-    /// The Bennu program, run on an empty directory for each scenario when there is no URL
+    /// The Bennu program, run on an empty directory with two tenants for each scenario when there is no URL
     #[arg(long, value_name = "PATH")]
     bennu: Option<PathBuf>,
     /// The k6 program
@@ -81,20 +82,27 @@ impl Load {
     fn run(&self, scenario: &str, bodies: &Path) -> Result<()> {
         let Some(bennu) = self.bennu.as_deref().filter(|_| self.url.is_none()) else {
             let url = self.url.as_deref().unwrap_or_default();
-            return self.run_against(url.trim_end_matches('/'), scenario, bodies);
+            return self.run_against(url.trim_end_matches('/'), &[], scenario, bodies);
         };
         let home = tempfile::tempdir().context("no directory could be made for the server")?;
-        let server = ServerProcess::start(ServerKind::Bennu, bennu, home.path())?;
-        let done = self.run_against(&server.endpoint().base_url, scenario, bodies);
-        server.stop()?;
+        let server = AuthenticatedServer::start(bennu, &home.path().join("server"))?;
+        server.create_tenant(NOISY)?;
+        let mut keys = Vec::new();
+        for (variable, tenant) in [("API_KEY", None), ("NOISY_API_KEY", Some(NOISY))] {
+            keys.push((variable, server.endpoint(tenant)?.api_key.unwrap_or_default()));
+        }
+        let done = self.run_against(&server.process.endpoint().base_url, &keys, scenario, bodies);
+        server.process.stop()?;
         done
     }
 
-    fn run_against(&self, url: &str, scenario: &str, bodies: &Path) -> Result<()> {
+    /// The keys are given in these variables, or in those that k6 inherits.
+    fn run_against(&self, url: &str, keys: &[(&str, String)], scenario: &str, bodies: &Path) -> Result<()> {
         let mut k6 = Command::new(&self.k6);
         k6.args(["run", "--quiet", "--no-color", "--no-usage-report", "--summary-trend-stats"]);
         k6.args(["med,p(95),p(99),max"]).arg(self.scripts.join(format!("{scenario}.js")));
         k6.env("URL", url).env("BODIES", fs::canonicalize(bodies)?);
+        k6.envs(keys.iter().map(|(variable, key)| (variable, key)));
         k6.env("SMOKE", if self.smoke { "1" } else { "0" });
         let ended = k6.status().with_context(|| format!("could not run {}", self.k6.display()))?;
         match ended.code() {
