@@ -105,7 +105,7 @@ fn an_upload_that_stalls_gives_its_room_back() {
     stalled.write_all(&[head.as_bytes(), &vec![0; 900_000]].concat()).unwrap();
 
     let begin = Instant::now();
-    while !get(&bennu.at("/metrics")).text().contains("bennu_writer_queue_bytes 8") {
+    while !get(&bennu.at("/metrics")).text().contains("bennu_writer_queue_bytes 900000\n") {
         assert!(begin.elapsed() < ANSWERED_WITHIN, "the upload never held its room");
     }
     let waiting = large(1, "waiting", 600 * KIB);
