@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::authenticated_server::{AuthenticatedServer, PASSWORD};
 use crate::load_phases::require_all_acknowledged;
-use crate::measure::{Latencies, per};
+use crate::measure::{Latencies, median, per};
 use crate::otlp_client::{Endpoint, Pace, plain_agent, send_all};
 use crate::report::{Target, number};
 use crate::scenario::PROJECT;
@@ -152,11 +152,6 @@ fn check_time() -> Result<f64> {
         }
         Ok(per(begin.elapsed().as_secs_f64() * 1e6, CHECKS))
     })
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }
 
 impl Display for AccessCost {

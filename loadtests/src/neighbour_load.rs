@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::authenticated_server::AuthenticatedServer;
 use crate::load_phases::require_all_acknowledged;
-use crate::measure::Latencies;
+use crate::measure::{Latencies, median};
 use crate::otlp_client::{Endpoint, LoadOutcome, Pace, send_all, send_while};
 use crate::report::{Target, number};
 use crate::scenario::PROJECT;
@@ -117,11 +117,6 @@ fn beside_flood(
         require_all_acknowledged(&flooded)?;
         Ok((outcome?, flooded.spans_per_second()))
     })
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }
 
 impl Display for NeighbourCost {
