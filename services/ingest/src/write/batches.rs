@@ -7,10 +7,6 @@ use bennu_access::TenantScope;
 
 use super::span_writer::Write;
 
-/// Spans of one batch while several tenants send, so that none waits for long while one of another is written: some
-/// milliseconds. Larger batches are only a little quicker.
-const SHARED_SPANS: usize = 256;
-
 /// Tenants count as sending this long after they did.
 const SHARED_TIME: Duration = Duration::from_secs(10);
 
@@ -18,6 +14,8 @@ const SHARED_TIME: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy)]
 pub struct BatchLimits {
     pub spans: usize,
+    /// While several tenants send.
+    pub shared_spans: usize,
     /// Of requests, inflated.
     pub bytes: usize,
 }
@@ -65,7 +63,7 @@ impl Batches {
 
     /// The next batch, at least one delivery of one tenant; its others wait until each tenant had its turn.
     pub fn next(&mut self, now: Instant) -> Option<(TenantScope, Vec<Write>)> {
-        let most_spans = if self.is_shared(now) { SHARED_SPANS } else { usize::MAX }.min(self.limits.spans);
+        let most_spans = if self.is_shared(now) { self.limits.shared_spans } else { self.limits.spans };
         let (tenant, mut waiting) = self.tenants.pop_front()?;
         let (mut batch, mut spans, mut bytes) = (Vec::new(), 0, 0);
         while (spans < most_spans && bytes < self.limits.bytes) || batch.is_empty() {
@@ -101,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: BatchLimits = BatchLimits { spans: 1_000, bytes: 1 << 20 };
+    const LIMITS: BatchLimits = BatchLimits { spans: 1_000, shared_spans: 256, bytes: 1 << 20 };
 
     fn scope(tenant: i64) -> TenantScope {
         SystemScope::for_tenant(TenantId(tenant), "test")
