@@ -14,8 +14,8 @@ use bennu_store::Store;
 use tokio::task::JoinHandle;
 
 use crate::compact::{Compactor, Work};
+use crate::decode_pool::DecodePool;
 use crate::receive::{Budget, Receiver};
-use crate::turns::Turns;
 use crate::write::{BatchLimits, SpanWriter, consume};
 
 /// Requests between receivers and writer within a process. Their bytes are bounded by the budget, which holds at least 4 KiB
@@ -23,8 +23,8 @@ use crate::write::{BatchLimits, SpanWriter, consume};
 const WAITING_REQUESTS: usize = 16_384;
 
 /// Spans of a batch at most while several tenants wait for their commits, so that none waits long for those of another: about
-/// 12 ms on SQLite, where such batches take a tenth more time a span.
-const SHARED_BATCH_SPANS: usize = 256;
+/// 5 ms on SQLite, where such batches take a third more time a span.
+const SHARED_BATCH_SPANS: usize = 96;
 
 /// Between updates of the gauge that shows how full the buffer is.
 const GAUGE_PERIOD: std::time::Duration = std::time::Duration::from_secs(2);
@@ -71,10 +71,11 @@ impl Ingest {
         }
         let events: Arc<dyn Events> = Arc::new(EmbeddedEvents::new());
         let (broker, deliveries) = embedded_span_broker(WAITING_REQUESTS);
-        let turns = Turns::of_this_machine();
-        let writing = Writing::start(process, store, deliveries, Arc::clone(&events), turns.clone()).await?;
+        let decoding = DecodePool::of_this_machine()?;
+        let writing =
+            Writing::start(process, store, deliveries, Arc::clone(&events), decoding.clone()).await?;
         let quota = open_quota(&process.config).await?;
-        let (receiver, gauge) = receiver(process, Arc::new(broker), quota, turns);
+        let (receiver, gauge) = receiver(process, Arc::new(broker), quota, decoding);
         Ok(Self {
             receiver: Some(receiver),
             events,
@@ -93,7 +94,7 @@ impl Ingest {
     ) -> anyhow::Result<Self> {
         let roles = process.config.ingest_roles;
         let events: Arc<dyn Events> = Arc::new(broker.events());
-        let turns = Turns::of_this_machine();
+        let decoding = DecodePool::of_this_machine()?;
         let probe = broker.clone();
         let mut watching = vec![process.watch("broker", move || std::future::ready(probe.health()))];
         let (writing, compacting) = if roles.writer {
@@ -103,14 +104,14 @@ impl Ingest {
             };
             let deliveries = broker.span_deliveries(stop).await.context("BENNU_BROKER_URL")?;
             let writing =
-                Writing::start(process, store, deliveries, Arc::clone(&events), turns.clone()).await?;
+                Writing::start(process, store, deliveries, Arc::clone(&events), decoding.clone()).await?;
             (Some(writing), Some(Compacting::start(process, store, archive, Some(broker.clone())).await?))
         } else {
             (None, None)
         };
         let receiver = if roles.receiver {
             let quota = open_quota(&process.config).await?;
-            let (receiver, gauge) = receiver(process, Arc::new(broker.span_broker()), quota, turns);
+            let (receiver, gauge) = receiver(process, Arc::new(broker.span_broker()), quota, decoding);
             watching.push(gauge);
             Some(receiver)
         } else {
@@ -144,7 +145,7 @@ fn receiver(
     process: &Process,
     broker: Arc<dyn SpanBroker>,
     quota: Quota,
-    turns: Turns,
+    decoding: DecodePool,
 ) -> (Receiver, JoinHandle<()>) {
     let (config, metrics) = (&process.config, process.metrics.clone());
     let budget = Budget::new(config.ingest_buffer_bytes, config.ingest_max_body_bytes);
@@ -160,7 +161,7 @@ fn receiver(
             }
         }
     });
-    (Receiver::new(broker, metrics, config.ingest_max_body_bytes, budget, quota, turns), gauge)
+    (Receiver::new(broker, metrics, config.ingest_max_body_bytes, budget, quota, decoding), gauge)
 }
 
 impl Compacting {
@@ -191,12 +192,12 @@ impl Writing {
         store: &Store,
         deliveries: impl SpanDeliveries + 'static,
         events: Arc<dyn Events>,
-        turns: Turns,
+        decoding: DecodePool,
     ) -> anyhow::Result<Self> {
         let arbiter = Arbiter::new();
         let writer = guard_writer(process, &arbiter, store.clone(), events);
         anyhow::ensure!(writer.running().await, "the span writer does not start");
-        Ok(Self { consumer: tokio::spawn(consume(deliveries, store.clone(), turns, writer)), arbiter })
+        Ok(Self { consumer: tokio::spawn(consume(deliveries, store.clone(), decoding, writer)), arbiter })
     }
 }
 

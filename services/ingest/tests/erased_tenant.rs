@@ -10,7 +10,7 @@ use bennu_archive::Archive;
 use bennu_domain::account::TenantSlug;
 use bennu_domain::otlp::validate_request;
 use bennu_domain::time::SystemClock;
-use bennu_ingest::Turns;
+use bennu_ingest::DecodePool;
 use bennu_ingest::write::{BatchLimits, SpanWriter, consume};
 use bennu_kit::actor::Guardian;
 use bennu_kit::lifecycle::{Readiness, Shutdown};
@@ -62,7 +62,7 @@ impl Bench {
             SpanWriter::new(store.clone(), Arc::new(EmbeddedEvents::new()), metrics.clone(), limits)
         });
         assert!(writer.running().await);
-        tokio::spawn(consume(deliveries, self.store.clone(), Turns::of_this_machine(), writer));
+        tokio::spawn(consume(deliveries, self.store.clone(), DecodePool::of_this_machine().unwrap(), writer));
         arbiter
     }
 

@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 
 use super::budget::Budget;
-use crate::turns::Turns;
+use crate::decode_pool::DecodePool;
 
 /// Longer than any exporter waits by default (10 s): the answer would find nobody, while the request holds memory.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ pub struct Receiver {
     max_body_bytes: usize,
     budget: Budget,
     quota: Quota,
-    turns: Turns,
+    decoding: DecodePool,
 }
 
 /// How the body of a request is written.
@@ -63,9 +63,9 @@ impl Receiver {
         max_body_bytes: usize,
         budget: Budget,
         quota: Quota,
-        turns: Turns,
+        decoding: DecodePool,
     ) -> Self {
-        Self { broker, metrics, max_body_bytes, budget, quota, turns }
+        Self { broker, metrics, max_body_bytes, budget, quota, decoding }
     }
 
     /// Refuses a caller who was told to come later, before its body is looked at.
@@ -93,13 +93,9 @@ impl Receiver {
         let bytes = body.len();
         self.metrics.ingest.received(bytes as u64);
         // Decoding a large request takes longer than a thread that serves others may stand still.
-        let turn = self.turns.take(caller.parts().tenant).await;
-        let validating = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            match format {
-                RequestFormat::Protobuf => validate_request(body),
-                RequestFormat::Json => validate_json_request(&body),
-            }
+        let validating = self.decoding.run(caller.parts().tenant, bytes, move || match format {
+            RequestFormat::Protobuf => validate_request(body),
+            RequestFormat::Json => validate_json_request(&body),
         });
         let validated = validating.await.map_err(|error| PublishError::Unavailable(error.to_string()))??;
         let accepted = validated.request.span_count();

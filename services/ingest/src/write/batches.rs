@@ -1,11 +1,11 @@
 //! What waits to be written, by tenant: the next batch is of the tenant whose turn it is.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bennu_access::TenantScope;
 
 use super::span_writer::Write;
+use crate::fair_queue::FairQueue;
 
 /// Tenants count as sending this long after they did.
 const SHARED_TIME: Duration = Duration::from_secs(10);
@@ -24,8 +24,7 @@ pub struct BatchLimits {
 #[derive(Debug)]
 pub(super) struct Batches {
     limits: BatchLimits,
-    /// Tenants with something to write, the one whose turn is next in front.
-    tenants: VecDeque<(TenantScope, VecDeque<Write>)>,
+    waiting: FairQueue<Write>,
     spans: usize,
     bytes: usize,
     last_sender: Option<TenantScope>,
@@ -35,12 +34,12 @@ pub(super) struct Batches {
 
 impl Batches {
     pub fn new(limits: BatchLimits) -> Self {
-        let (tenants, last_sender, shared_at) = (VecDeque::new(), None, None);
-        Self { limits, tenants, spans: 0, bytes: 0, last_sender, shared_at }
+        let (waiting, last_sender, shared_at) = (FairQueue::default(), None, None);
+        Self { limits, waiting, spans: 0, bytes: 0, last_sender, shared_at }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.tenants.is_empty()
+        self.waiting.tenants() == 0
     }
 
     /// Whether a batch should be written before more is taken in.
@@ -55,33 +54,30 @@ impl Batches {
             self.shared_at = Some(now);
         }
         self.last_sender = Some(write.scope);
-        match self.tenants.iter_mut().find(|(tenant, _)| *tenant == write.scope) {
-            Some((_, writes)) => writes.push_back(write),
-            None => self.tenants.push_back((write.scope, VecDeque::from([write]))),
-        }
+        self.waiting.push(write.scope.tenant(), write);
     }
 
-    /// The next batch, at least one delivery of one tenant; its others wait until each tenant had its turn.
+    /// The next batch, at least one delivery of the tenant whose turn it is.
     pub fn next(&mut self, now: Instant) -> Option<(TenantScope, Vec<Write>)> {
-        let most_spans = if self.is_shared(now) { self.limits.shared_spans } else { self.limits.spans };
-        let (tenant, mut waiting) = self.tenants.pop_front()?;
-        let (mut batch, mut spans, mut bytes) = (Vec::new(), 0, 0);
-        while (spans < most_spans && bytes < self.limits.bytes) || batch.is_empty() {
-            let Some(write) = waiting.pop_front() else { break };
-            spans += write.spans.len();
-            bytes += write.bytes;
-            batch.push(write);
-        }
+        let limits = BatchLimits { spans: self.most_spans(now), ..self.limits };
+        let (batch, spans, bytes) = self.waiting.turn(|writes| {
+            let (mut batch, mut spans, mut bytes) = (Vec::new(), 0, 0);
+            while (spans < limits.spans && bytes < limits.bytes) || batch.is_empty() {
+                let Some(write) = writes.pop_front() else { break };
+                spans += write.spans.len();
+                bytes += write.bytes;
+                batch.push(write);
+            }
+            ((batch, spans, bytes), spans)
+        })?;
         self.spans -= spans;
         self.bytes -= bytes;
-        if !waiting.is_empty() {
-            self.tenants.push_back((tenant, waiting));
-        }
-        Some((tenant, batch))
+        Some((batch.first()?.scope, batch))
     }
 
-    fn is_shared(&self, now: Instant) -> bool {
-        self.tenants.len() > 1 || self.shared_at.is_some_and(|at| now.duration_since(at) < SHARED_TIME)
+    fn most_spans(&self, now: Instant) -> usize {
+        let lately = self.shared_at.is_some_and(|at| now.duration_since(at) < SHARED_TIME);
+        if lately || self.waiting.tenants() > 1 { self.limits.shared_spans } else { self.limits.spans }
     }
 }
 
@@ -134,7 +130,7 @@ mod tests {
         let (mut batches, now) = (Batches::new(LIMITS), Instant::now());
         (0..6).for_each(|_| batches.push(write(1, 100), now));
         batches.push(write(2, 100), now);
-        assert_eq!(drained(&mut batches, now), [(1, 3), (2, 1), (1, 3)]);
+        assert_eq!(drained(&mut batches, now), [(2, 1), (1, 3), (1, 3)]);
 
         (0..6).for_each(|_| batches.push(write(1, 100), now));
         assert_eq!(drained(&mut batches, now), [(1, 3), (1, 3)], "the other one may come again");

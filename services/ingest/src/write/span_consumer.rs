@@ -8,7 +8,7 @@ use bennu_store::{PrepareError, PreparedSpan, Store};
 use futures::StreamExt as _;
 
 use super::span_writer::{SpanWriter, Write};
-use crate::turns::Turns;
+use crate::decode_pool::DecodePool;
 
 /// Deliveries between broker and writer. It has to exceed the requests of one batch, else batches stay small; the
 /// budget of the receivers bounds their bytes.
@@ -18,7 +18,7 @@ const DELIVERIES_UNDER_WAY: usize = 512;
 pub async fn consume(
     deliveries: impl SpanDeliveries + 'static,
     store: Store,
-    turns: Turns,
+    decoding: DecodePool,
     writer: Guarded<SpanWriter>,
 ) {
     let stream = futures::stream::unfold(deliveries, |mut deliveries| async {
@@ -26,21 +26,19 @@ pub async fn consume(
     });
     stream
         .for_each_concurrent(DELIVERIES_UNDER_WAY, |delivery| {
-            deliver(delivery, store.clone(), &turns, writer.clone())
+            deliver(delivery, store.clone(), &decoding, writer.clone())
         })
         .await;
 }
 
-async fn deliver(delivery: Delivery, store: Store, turns: &Turns, writer: Guarded<SpanWriter>) {
+async fn deliver(delivery: Delivery, store: Store, decoding: &DecodePool, writer: Guarded<SpanWriter>) {
     let Delivery { envelope: Envelope { scope, project, request }, settlement } = delivery;
     let bytes = request.body().len();
     let prices = match store.scoped(&scope).price_book().await {
         Ok(prices) => prices,
         Err(error) => return settlement.settle(Outcome::Retry(error.to_string())),
     };
-    let turn = turns.take(scope.tenant()).await;
-    let preparing = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
+    let preparing = decoding.run(scope.tenant(), bytes, move || {
         let spans = PreparedSpan::from_request(request, project.as_ref(), &prices)?;
         Ok::<_, PrepareError>(spans.into_iter().map(Arc::new).collect())
     });
