@@ -10,13 +10,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::sync::Mutex;
 
 use crate::error::StoreError;
 
-/// Bytes written between two foldings: few enough to keep the log short, enough to write pages that change often only once.
-const FOLD_EVERY: usize = 12 << 20;
+/// Bytes written between two foldings: few enough that none keeps the disk busy for long, enough to write pages that change
+/// often only once. With the pages that spans share the log grows by three or four times as many.
+const FOLD_EVERY: usize = 4 << 20;
+/// Pages, 32 MiB, after which the log should begin anew. Twice as many and SQLite folds it inside of a commit.
+const LONG_LOG: i64 = 8_192;
 
 /// Cheap to clone. Does nothing on Postgres and in memory.
 #[derive(Clone, Default)]
@@ -26,6 +29,8 @@ struct WriteAheadLog {
     file: File,
     /// For copying the log into the database. One at a time, as SQLite allows no more.
     folding: Mutex<DatabaseConnection>,
+    /// The one through which all transactions go.
+    writer: DatabaseConnection,
     unfolded: AtomicUsize,
     committed: AtomicU64,
     /// How many of the commits are on the disk.
@@ -35,7 +40,11 @@ struct WriteAheadLog {
 
 impl Journal {
     /// The log of a database that `folding` has opened in WAL mode.
-    pub async fn open(database: &Path, folding: DatabaseConnection) -> Result<Self, StoreError> {
+    pub async fn open(
+        database: &Path,
+        writer: DatabaseConnection,
+        folding: DatabaseConnection,
+    ) -> Result<Self, StoreError> {
         folding.execute_unprepared("PRAGMA user_version").await?;
         let mut path = database.as_os_str().to_owned();
         path.push("-wal");
@@ -44,6 +53,7 @@ impl Journal {
         Ok(Self(Some(Arc::new(WriteAheadLog {
             file,
             folding: Mutex::new(folding),
+            writer,
             unfolded: AtomicUsize::new(0),
             committed: AtomicU64::new(0),
             synced: Mutex::new(0),
@@ -68,9 +78,7 @@ impl Journal {
         }
         let log = Arc::clone(log);
         tokio::spawn(async move {
-            let Ok(connection) = log.folding.try_lock() else { return };
-            log.unfolded.store(0, Ordering::Relaxed);
-            if let Err(error) = connection.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await {
+            if let Err(error) = log.fold().await {
                 tracing::warn!(%error, "the write-ahead log could not be folded into the database for now");
             }
         });
@@ -118,6 +126,18 @@ impl Durable {
 }
 
 impl WriteAheadLog {
+    /// A long log is folded between two transactions at last: only when nothing of it is left SQLite writes it from its
+    /// beginning again. So that they do not wait for long, only what was written in the last moment is left for then.
+    async fn fold(&self) -> Result<(), DbErr> {
+        let Ok(folding) = self.folding.try_lock() else { return Ok(()) };
+        self.unfolded.store(0, Ordering::Relaxed);
+        if fold_through(&folding).await? >= LONG_LOG {
+            fold_through(&folding).await?;
+            fold_through(&self.writer).await?;
+        }
+        Ok(())
+    }
+
     async fn sync(self: Arc<Self>, number: u64) -> Result<(), StoreError> {
         let mut synced = self.synced.lock().await;
         self.check()?;
@@ -145,6 +165,12 @@ impl WriteAheadLog {
     }
 }
 
+/// Copies what others do not need any more; answers the pages of the log.
+async fn fold_through(connection: &DatabaseConnection) -> Result<i64, DbErr> {
+    let fold = Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(PASSIVE)");
+    connection.query_one_raw(fold).await?.map_or(Ok(0), |row| row.try_get_by_index(1))
+}
+
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| StoreError::Interrupted(error.to_string()))
 }
@@ -157,6 +183,7 @@ mod tests {
         let folding = sea_orm::Database::connect("sqlite::memory:").await.unwrap();
         Journal(Some(Arc::new(WriteAheadLog {
             file: File::options().write(true).open(log).unwrap(),
+            writer: folding.clone(),
             folding: Mutex::new(folding),
             unfolded: AtomicUsize::new(0),
             committed: AtomicU64::new(0),

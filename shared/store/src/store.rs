@@ -38,13 +38,13 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let mut connections = connect(options).await?;
-        let folding = connections.folding.take();
+        let (folding, writer) = (connections.folding.take(), connections.write.clone());
         let database = Database::new(connections);
         let mut store = Self { database, archive, blocks, price_books: Arc::default(), clock };
         store.migrate().await?;
         store.database.check_wall().await?;
         if let (Some(folding), DatabaseLocation::SqliteFile(path)) = (folding, &options.location) {
-            store.database.journal = Journal::open(path, folding).await?;
+            store.database.journal = Journal::open(path, writer, folding).await?;
         }
         Ok(store)
     }

@@ -24,6 +24,7 @@ mod foreign_rows;
 mod forgetting;
 mod identities;
 mod large_blocks;
+mod log_length;
 mod lossless;
 mod narrowing;
 mod oauth;
