@@ -3,12 +3,14 @@
 //! A facet is a scalar reached through objects only, under its dotted path. They never decide a filter: they
 //! may let a span through that the full attributes refuse, but never hold one back that those would match.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::attributes::Attributes;
 
-/// Longer strings are cut, at a character boundary. 40 bytes hold every usual id and name whole and tell the beginnings
-/// of prompts apart, while a row stays small beside its span.
+/// Longer strings stand as a mark of 7 bytes, so that a row stays small beside its span. 40 bytes hold every usual id and
+/// name whole.
 pub const FACET_STRING_BYTES: usize = 40;
 /// A span with more facets keeps the first ones and is marked incomplete; ordinary spans have about 20.
 const MAX_FACETS: usize = 128;
@@ -79,12 +81,24 @@ pub fn is_facet_path(path: &str) -> bool {
     path.len() <= MAX_PATH_BYTES && !LEFT_OUT.contains(&path) && path.split('.').all(storable)
 }
 
-/// The form in which a scalar stands among the facets; filters compare against the same form.
-pub fn facet_value(scalar: &Value) -> Value {
+/// The form in which a scalar stands among the facets.
+fn facet_value(scalar: &Value) -> Value {
     match scalar {
-        Value::String(text) => Value::String(storable_text(cut(text, FACET_STRING_BYTES))),
+        Value::String(text) if text.len() > FACET_STRING_BYTES => Value::String(mark(text)),
+        Value::String(text) => Value::String(storable_text(text)),
         other => other.clone(),
     }
+}
+
+/// The forms in which a text may stand among the facets: that of now, and the beginning that long ones once had.
+pub fn facet_texts(text: &str) -> [String; 2] {
+    let beginning = storable_text(cut(text, FACET_STRING_BYTES));
+    if text.len() > FACET_STRING_BYTES { [mark(text), beginning] } else { [beginning.clone(), beginning] }
+}
+
+/// What tells a long text from others, but for one in four thousand million.
+fn mark(text: &str) -> String {
+    format!("#{}", STANDARD_NO_PAD.encode(crc32fast::hash(text.as_bytes()).to_be_bytes()))
 }
 
 /// The longest prefix of at most `bytes` bytes that ends at a character boundary.
@@ -121,9 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn long_strings_are_cut_at_a_character_boundary() {
-        let (facets, complete) = facets(&json!({"t": "é".repeat(100)}));
-        assert_eq!((facets, complete), (json!({"t": "é".repeat(20)}), true));
+    fn long_strings_are_marked() {
+        let text = "é".repeat(100);
+        let (facets, complete) = facets(&json!({"t": text, "whole": "é".repeat(20)}));
+        // Rows have these marks: they must stay what they are.
+        assert_eq!((facets, complete), (json!({"t": "#4rAZ+w", "whole": "é".repeat(20)}), true));
+        assert_eq!(facet_texts(&text), ["#4rAZ+w".to_owned(), "é".repeat(20)]);
+        assert_eq!(facet_texts("short"), ["short", "short"]);
     }
 
     #[test]

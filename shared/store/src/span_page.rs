@@ -2,7 +2,7 @@
 //! the last word on each.
 
 use bennu_domain::cost::Cost;
-use bennu_domain::facets::{cut, facet_value, is_facet_path, storable_text};
+use bennu_domain::facets::{cut, facet_texts, is_facet_path, storable_text};
 use bennu_domain::filter::{Condition, Needs};
 use bennu_domain::ids::{ProjectId, SpanRowId};
 use bennu_domain::kind::{SPAN_KIND_ATTRIBUTE, SpanKind};
@@ -244,7 +244,10 @@ fn facet_condition(dialect: DbBackend, attribute: &AttributeMatch) -> Option<Sim
             let bound = |value: f64| serde_json::Number::from_f64(value).map(serde_json::Value::Number);
             facet.between(json(bound(middle - slack)?), json(bound(middle + slack)?))
         }
-        other => facet.eq(json(facet_value(other))),
+        serde_json::Value::String(text) => {
+            facet.is_in(facet_texts(text).map(|text| json(serde_json::Value::from(text))))
+        }
+        other => facet.eq(json(other.clone())),
     };
     Some(equal.or(Expr::cust("NOT facets_complete")))
 }

@@ -3,7 +3,7 @@
 //! Every arm lets rows through whose facets are incomplete, and those whose facet is of a type that the evaluator may still
 //! read as the one that is asked for.
 
-use bennu_domain::facets::{facet_value, is_facet_path};
+use bennu_domain::facets::{facet_texts, is_facet_path};
 use bennu_domain::filter::{Cast, Flavour, Literal, Number, Order, Step, Type};
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Expr as Sql, ExprTrait as _, SimpleExpr};
@@ -76,10 +76,7 @@ fn facet_is_text(facet: &Facet, order: Order, text: &str) -> Option<SimpleExpr> 
     if order != Order::Equal || text.starts_with(['[', '{']) {
         return None;
     }
-    let serde_json::Value::String(stored) = facet_value(&serde_json::Value::from(text)) else {
-        return None;
-    };
-    let equal = facet.equals_text(stored);
+    let equal = facet.is_one_of(facet_texts(text));
     // Numbers and booleans are read as their JSON.
     let is_json = serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| !value.is_string());
     Some(if is_json { equal.or(facet.is("<> 'text'")) } else { equal })
@@ -149,14 +146,14 @@ impl Facet {
         })
     }
 
-    fn equals_text(&self, text: String) -> SimpleExpr {
+    fn is_one_of(&self, [one, other]: [String; 2]) -> SimpleExpr {
         let sql = match self.dialect {
             DbBackend::Postgres => {
-                "COALESCE(jsonb_typeof(facets -> $1) = 'string' AND facets ->> $1 = $2, false)"
+                "COALESCE(jsonb_typeof(facets -> $1) = 'string' AND facets ->> $1 IN ($2, $3), false)"
             }
-            _ => "COALESCE(json_extract(facets, ?) = ?, 0)",
+            _ => "COALESCE(json_extract(facets, ?) IN (?, ?), 0)",
         };
-        Sql::cust_with_values(sql, [self.argument(), text])
+        Sql::cust_with_values(sql, [self.argument(), one, other])
     }
 
     fn custom(&self, sql: &str) -> SimpleExpr {

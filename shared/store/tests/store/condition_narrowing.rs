@@ -4,7 +4,7 @@ use bennu_domain::facets::FACET_STRING_BYTES;
 use bennu_domain::filter::{Condition, Flavour, Needs, Subject};
 use bennu_domain::kind::{SpanKind, StatusCode};
 use bennu_domain::span::Span;
-use bennu_domain::span_filter::SpanFilter;
+use bennu_domain::span_filter::{AttributeMatch, SpanFilter};
 use bennu_store::{Roots, ScopedStore, SpanPageRequest, SpanSelection};
 use bennu_testkit::otlp::{SpanBuilder, request, span};
 use proptest::collection::vec;
@@ -19,6 +19,7 @@ use crate::support::{
 on_both_engines!(
     scans_find_exactly_the_spans_for_which_the_condition_holds,
     facts_beyond_the_span_are_known,
+    long_texts_are_found_in_rows_from_before_they_had_marks,
     spans_come_newest_first_in_bounded_batches,
 );
 
@@ -202,6 +203,22 @@ async fn scans_find_exactly_the_spans_for_which_the_condition_holds(db: TestStor
             assert_eq!(scanned(data, &selection).await, expected, "{text}");
         }
     });
+}
+
+async fn long_texts_are_found_in_rows_from_before_they_had_marks(db: TestStore) {
+    let spans = ["1", "2"].iter().zip(1..).map(|(end, id)| span(1, id).attribute("a", long(end)));
+    db.write(request().project("p").spans(spans)).await;
+    let selection = selection_of(db.data(), Some(&format!("a == '{}'", long("2")))).await;
+    let attributes = vec![AttributeMatch { path: "a".to_owned(), value: json!(long("2")) }];
+    let filter = SpanFilter { attributes, ..SpanFilter::default() };
+    for facets in [None, Some(json!({"a": long("")}))] {
+        if let Some(facets) = facets {
+            db.execute(&format!("UPDATE spans SET facets = '{facets}'")).await;
+        }
+        assert_eq!(scanned(db.data(), &selection).await, [2]);
+        let paged = walk_spans(db.data(), span_list(selection.project, filter.clone())).await;
+        assert_eq!(last_bytes(paged.iter().map(|stored| &stored.span)), [2]);
+    }
 }
 
 async fn facts_beyond_the_span_are_known(db: TestStore) {
