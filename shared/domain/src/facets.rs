@@ -3,7 +3,10 @@
 //! A facet is a scalar reached through objects only, under its dotted path. They never decide a filter: they
 //! may let a span through that the full attributes refuse, but never hold one back that those would match.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::attributes::Attributes;
 
@@ -28,14 +31,19 @@ pub struct Facets {
 
 impl Facets {
     pub fn of(attributes: &Attributes) -> Self {
-        let mut collector = Collector { facets: Map::new(), complete: true };
+        let mut collector = Collector { json: vec![b'{'], facets: 0, complete: true };
         collector.collect(attributes, &mut String::new());
-        Self { json: Value::Object(collector.facets).to_string(), complete: collector.complete }
+        collector.json.push(b'}');
+        // JSON is UTF-8.
+        let json = String::from_utf8(collector.json).unwrap_or_default();
+        Self { json, complete: collector.complete }
     }
 }
 
+/// Writes the facets as it finds them: no two have the same path.
 struct Collector {
-    facets: Map<String, Value>,
+    json: Vec<u8>,
+    facets: usize,
     complete: bool,
 }
 
@@ -65,11 +73,25 @@ impl Collector {
         if LEFT_OUT.contains(&path) {
             return;
         }
-        if self.facets.len() < MAX_FACETS && is_facet_path(path) {
-            self.facets.insert(path.to_owned(), facet_value(scalar));
-        } else {
+        if self.facets == MAX_FACETS || !is_facet_path(path) {
             self.complete = false;
+            return;
         }
+        if self.facets > 0 {
+            self.json.push(b',');
+        }
+        self.facets += 1;
+        self.write(path);
+        self.json.push(b':');
+        match scalar {
+            Value::String(text) => self.write(&facet_text(text)),
+            other => self.write(other),
+        }
+    }
+
+    fn write(&mut self, value: &(impl Serialize + ?Sized)) {
+        // Writing JSON into memory has nothing to fail at.
+        let _ = serde_json::to_writer(&mut self.json, value);
     }
 }
 
@@ -82,9 +104,14 @@ pub fn is_facet_path(path: &str) -> bool {
 /// The form in which a scalar stands among the facets; filters compare against the same form.
 pub fn facet_value(scalar: &Value) -> Value {
     match scalar {
-        Value::String(text) => Value::String(storable_text(cut(text, FACET_STRING_BYTES))),
+        Value::String(text) => Value::String(facet_text(text).into_owned()),
         other => other.clone(),
     }
+}
+
+fn facet_text(text: &str) -> Cow<'_, str> {
+    let text = cut(text, FACET_STRING_BYTES);
+    if text.contains('\0') { storable_text(text).into() } else { text.into() }
 }
 
 /// The longest prefix of at most `bytes` bytes that ends at a character boundary.
