@@ -3,9 +3,12 @@
 //! A facet is a scalar reached through objects only, under its dotted path. They never decide a filter: they
 //! may let a span through that the full attributes refuse, but never hold one back that those would match.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::attributes::Attributes;
 
@@ -30,14 +33,19 @@ pub struct Facets {
 
 impl Facets {
     pub fn of(attributes: &Attributes) -> Self {
-        let mut collector = Collector { facets: Map::new(), complete: true };
+        let mut collector = Collector { json: vec![b'{'], facets: 0, complete: true };
         collector.collect(attributes, &mut String::new());
-        Self { json: Value::Object(collector.facets).to_string(), complete: collector.complete }
+        collector.json.push(b'}');
+        // JSON is UTF-8.
+        let json = String::from_utf8(collector.json).unwrap_or_default();
+        Self { json, complete: collector.complete }
     }
 }
 
+/// Writes the facets as it finds them: no two have the same path.
 struct Collector {
-    facets: Map<String, Value>,
+    json: Vec<u8>,
+    facets: usize,
     complete: bool,
 }
 
@@ -67,11 +75,25 @@ impl Collector {
         if LEFT_OUT.contains(&path) {
             return;
         }
-        if self.facets.len() < MAX_FACETS && is_facet_path(path) {
-            self.facets.insert(path.to_owned(), facet_value(scalar));
-        } else {
+        if self.facets == MAX_FACETS || !is_facet_path(path) {
             self.complete = false;
+            return;
         }
+        if self.facets > 0 {
+            self.json.push(b',');
+        }
+        self.facets += 1;
+        self.write(path);
+        self.json.push(b':');
+        match scalar {
+            Value::String(text) => self.write(&facet_text(text)),
+            other => self.write(other),
+        }
+    }
+
+    fn write(&mut self, value: &(impl Serialize + ?Sized)) {
+        // Writing JSON into memory has nothing to fail at.
+        let _ = serde_json::to_writer(&mut self.json, value);
     }
 }
 
@@ -81,19 +103,18 @@ pub fn is_facet_path(path: &str) -> bool {
     path.len() <= MAX_PATH_BYTES && !LEFT_OUT.contains(&path) && path.split('.').all(storable)
 }
 
-/// The form in which a scalar stands among the facets.
-fn facet_value(scalar: &Value) -> Value {
-    match scalar {
-        Value::String(text) if text.len() > FACET_STRING_BYTES => Value::String(mark(text)),
-        Value::String(text) => Value::String(storable_text(text)),
-        other => other.clone(),
+/// The form in which a text stands among the facets.
+fn facet_text(text: &str) -> Cow<'_, str> {
+    match text {
+        long if long.len() > FACET_STRING_BYTES => mark(long).into(),
+        odd if odd.contains('\0') => storable_text(odd).into(),
+        text => text.into(),
     }
 }
 
 /// The forms in which a text may stand among the facets: that of now, and the beginning that long ones once had.
 pub fn facet_texts(text: &str) -> [String; 2] {
-    let beginning = storable_text(cut(text, FACET_STRING_BYTES));
-    if text.len() > FACET_STRING_BYTES { [mark(text), beginning] } else { [beginning.clone(), beginning] }
+    [facet_text(text).into_owned(), storable_text(cut(text, FACET_STRING_BYTES))]
 }
 
 /// What tells a long text from others, but for one in four thousand million.

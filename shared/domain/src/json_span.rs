@@ -223,7 +223,7 @@ mod tests {
     fn nobody_can_put_words_on_the_id_of_another() {
         let mut otlp = span(json!({})).into_otlp().unwrap();
         otlp.attributes.push(own_attribute(TRACE_ID_TEXT, Otlp::StringValue("forged".to_owned())));
-        assert_eq!(Span::from_otlp(&otlp).unwrap().text_ids, None);
+        assert_eq!(Span::from_otlp(otlp).unwrap().text_ids, None);
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! Attributes of Bennu's own, for what OTLP has no field for. They are part of the stored span, so that an exported
 //! trace says everything; the API shows what they mean instead of them.
 
-use std::borrow::Cow;
-
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Otlp;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 
@@ -18,25 +16,20 @@ pub(crate) const PARENT_ID_TEXT: &str = "bennu.parent_id";
 const HIDDEN: [&str; 4] = [JSON_SPAN, TRACE_ID_TEXT, SPAN_ID_TEXT, PARENT_ID_TEXT];
 
 /// The attributes of a span, apart from those of Bennu's own.
-pub(crate) struct Parted<'a> {
-    pub shown: Cow<'a, [KeyValue]>,
-    hidden: Vec<&'a KeyValue>,
+pub(crate) struct Parted {
+    pub shown: Vec<KeyValue>,
+    hidden: Vec<KeyValue>,
 }
 
-impl<'a> Parted<'a> {
-    /// Almost no span has any: then nothing is copied.
-    pub fn new(attributes: &'a [KeyValue]) -> Self {
+impl Parted {
+    pub fn new(mut shown: Vec<KeyValue>) -> Self {
         let is_hidden =
-            |pair: &&KeyValue| pair.key.starts_with(PREFIX) && HIDDEN.contains(&pair.key.as_str());
-        let hidden: Vec<&KeyValue> = attributes.iter().filter(is_hidden).collect();
-        let shown = match hidden.is_empty() {
-            true => Cow::Borrowed(attributes),
-            false => Cow::Owned(attributes.iter().filter(|pair| !is_hidden(pair)).cloned().collect()),
-        };
+            |pair: &mut KeyValue| pair.key.starts_with(PREFIX) && HIDDEN.contains(&pair.key.as_str());
+        let hidden = shown.extract_if(.., is_hidden).collect();
         Self { shown, hidden }
     }
 
-    pub fn text(&self, key: &str) -> Option<&'a str> {
+    pub fn text(&self, key: &str) -> Option<&str> {
         match self.value(key)? {
             Otlp::StringValue(text) => Some(text),
             _ => None,
@@ -47,7 +40,7 @@ impl<'a> Parted<'a> {
         matches!(self.value(key), Some(Otlp::BoolValue(true)))
     }
 
-    fn value(&self, key: &str) -> Option<&'a Otlp> {
+    fn value(&self, key: &str) -> Option<&Otlp> {
         let found = self.hidden.iter().find(|pair| pair.key == key)?;
         found.value.as_ref()?.value.as_ref()
     }

@@ -47,33 +47,34 @@ impl Span {
     /// Reads the bytes of an OTLP `Span` message.
     pub fn decode(bytes: &Bytes) -> Result<Self, SpanError> {
         let span = proto::Span::decode(bytes.as_ref()).map_err(|error| SpanError(error.to_string()))?;
-        Self::from_otlp(&span)
+        Self::from_otlp(span)
     }
 
     /// Reads a decoded OTLP `Span` message.
-    pub fn from_otlp(span: &proto::Span) -> Result<Self, SpanError> {
-        let parted = Parted::new(&span.attributes);
-        let is_json = parted.is_true(JSON_SPAN);
-        let attributes = if is_json { shape_json_span(&parted.shown) } else { shape(&parted.shown) };
-        let status = span.status.as_ref();
+    pub fn from_otlp(span: proto::Span) -> Result<Self, SpanError> {
+        let status = span.status.unwrap_or_default();
         let trace_id =
             TraceId::from_bytes(&span.trace_id).map_err(|error| SpanError(format!("trace_id {error}")))?;
         let span_id =
             SpanId::from_bytes(&span.span_id).map_err(|error| SpanError(format!("span_id {error}")))?;
         let parent_id = SpanId::from_bytes(&span.parent_span_id).ok();
+        let parted = Parted::new(span.attributes);
+        let is_json = parted.is_true(JSON_SPAN);
+        let text_ids = TextIds::read(&parted, trace_id, span_id, parent_id);
+        let attributes = if is_json { shape_json_span(parted.shown) } else { shape(parted.shown) };
         let read_event = if is_json { read_json_event } else { read_event };
         Ok(Self {
             trace_id,
             span_id,
             parent_id,
-            text_ids: TextIds::read(&parted, trace_id, span_id, parent_id),
-            name: span.name.clone(),
+            text_ids,
+            name: span.name,
             kind: attributes_kind(&attributes),
             start: Timestamp::from_unix_nano(span.start_time_unix_nano),
             end: Timestamp::from_unix_nano(span.end_time_unix_nano),
-            status: StatusCode::from_otlp(status.map_or(0, |status| status.code)),
-            status_message: status.map(|status| status.message.clone()).unwrap_or_default(),
-            events: span.events.iter().map(read_event).collect(),
+            status: StatusCode::from_otlp(status.code),
+            status_message: status.message,
+            events: span.events.into_iter().map(read_event).collect(),
             attributes,
         })
     }
@@ -177,9 +178,9 @@ fn attributes_kind(attributes: &Attributes) -> SpanKind {
 const EXCEPTION_ATTRIBUTES: [&str; 4] =
     ["exception.type", "exception.message", "exception.escaped", "exception.stacktrace"];
 
-fn read_event(event: &proto::span::Event) -> SpanEvent {
+fn read_event(event: proto::span::Event) -> SpanEvent {
     let mut read = read_json_event(event);
-    if event.name == "exception" {
+    if read.name == "exception" {
         read.attributes.retain(|key, _| EXCEPTION_ATTRIBUTES.contains(&key.as_str()));
         read.attributes.entry("exception.message").or_insert_with(|| Value::String(String::new()));
     }
@@ -187,11 +188,11 @@ fn read_event(event: &proto::span::Event) -> SpanEvent {
 }
 
 /// Events of spans that came as JSON stay as they were given.
-fn read_json_event(event: &proto::span::Event) -> SpanEvent {
+fn read_json_event(event: proto::span::Event) -> SpanEvent {
     SpanEvent {
-        name: event.name.clone(),
+        name: event.name,
         time: Timestamp::from_unix_nano(event.time_unix_nano),
-        attributes: flat_values(&event.attributes),
+        attributes: flat_values(event.attributes),
     }
 }
 

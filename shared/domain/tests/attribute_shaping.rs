@@ -42,8 +42,8 @@ impl Case {
         if self.differs.is_none() != self.ours.is_empty() {
             return Err("a difference needs a reason and our values".to_owned());
         }
-        let key_values: Vec<_> = self.attributes.iter().map(|(key, value)| key_value(key, value)).collect();
-        let nested = shape(&key_values);
+        let key_values = self.attributes.iter().map(|(key, value)| key_value(key, value)).collect();
+        let nested = shape(key_values);
         for (field, observed) in &self.observed {
             let actual = match field.as_str() {
                 "nested" => Value::Object(nested.clone()),

@@ -12,7 +12,7 @@ pub struct Envelope {
     pub scope: TenantScope,
     /// Overrides the project that the spans name themselves (HTTP header `x-project-name`).
     pub project: Option<ProjectName>,
-    /// As received but for rejected spans. Brokers carry its bytes, and have them decoded again at the other end.
+    /// As received but for rejected spans. Brokers carry its bytes.
     pub request: ValidRequest,
 }
 

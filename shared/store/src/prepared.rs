@@ -73,8 +73,8 @@ impl PreparedSpan {
         for group in request.into_groups() {
             let origin = Arc::new(group.origin);
             let project = project.cloned().or(group.project).unwrap_or_default();
-            for (bytes, span) in group.spans {
-                let span = Span::from_otlp(&span)?;
+            for bytes in group.spans {
+                let span = Span::decode(&bytes)?;
                 prepared.push(Self::new(&project, &origin, bytes, &span, prices.cost(&span)));
             }
         }
@@ -125,14 +125,15 @@ fn compress_by_trace(spans: &mut [PreparedSpan]) -> Result<(), StoreError> {
     for (place, span) in spans.iter().enumerate() {
         places.entry(span.trace_id).or_default().push(place);
     }
-    let mut encoder = BlockEncoder::new()?;
-    for places in places.into_values() {
-        let block = Arc::new(encoder.encode(places.iter().map(|place| &spans[*place]))?);
-        for place in places {
-            spans[place].block = Arc::clone(&block);
+    BlockEncoder::lend(|encoder| {
+        for places in places.into_values() {
+            let block = Arc::new(encoder.encode(places.iter().map(|place| &spans[*place]))?);
+            for place in places {
+                spans[place].block = Arc::clone(&block);
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// A session id as rows have it.

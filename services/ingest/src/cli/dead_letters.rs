@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, anyhow, bail};
-use bennu_domain::ids::{SpanId, TraceId};
 use bennu_domain::otlp::validate_request;
+use bennu_domain::span::Span;
 use bennu_process::{Process, connect_broker, open_archive};
 use bennu_queue::{DeadLetter, DeadLetters};
 use bytes::Bytes;
@@ -116,11 +116,9 @@ fn describe(letter: &DeadLetter, body: &Bytes) -> String {
     match validate_request(body.clone()) {
         Ok(validated) => {
             let groups = validated.request.into_groups();
-            let spans = groups.iter().flat_map(|group| &group.spans).map(|(_, span)| {
-                let span_id = SpanId::from_bytes(&span.span_id).map(|id| id.to_string()).unwrap_or_default();
-                let trace_id =
-                    TraceId::from_bytes(&span.trace_id).map(|id| id.to_string()).unwrap_or_default();
-                format!("span {span_id} of trace {trace_id}: {:?}", span.name)
+            let spans = groups.iter().flat_map(|group| &group.spans).map(Span::decode);
+            let spans = spans.filter_map(Result::ok).map(|Span { span_id, trace_id, name, .. }| {
+                format!("span {span_id} of trace {trace_id}: {name:?}")
             });
             lines.extend(spans.take(SHOWN_SPANS));
         }

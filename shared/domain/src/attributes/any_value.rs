@@ -13,16 +13,16 @@ use super::Attributes;
 /// What JSON cannot say becomes text: bytes are standard base64, the other doubles `NaN`, `Infinity` and
 /// `-Infinity`. Unset members of lists and maps are `null`. Depth is that of the value, which the protobuf
 /// decoder bounds (100 nested messages).
-pub fn to_json(value: &AnyValue) -> Option<Value> {
-    Some(match value.value.as_ref()? {
-        Otlp::StringValue(text) => Value::String(text.clone()),
-        Otlp::BoolValue(flag) => Value::Bool(*flag),
-        Otlp::IntValue(number) => Value::from(*number),
-        Otlp::DoubleValue(number) => double(*number),
-        Otlp::ArrayValue(list) => list.values.iter().map(|item| to_json(item).unwrap_or_default()).collect(),
-        Otlp::KvlistValue(map) => {
-            map.values.iter().map(|member| (member.key.clone(), json_of(member))).collect()
+pub fn to_json(value: AnyValue) -> Option<Value> {
+    Some(match value.value? {
+        Otlp::StringValue(text) => Value::String(text),
+        Otlp::BoolValue(flag) => Value::Bool(flag),
+        Otlp::IntValue(number) => Value::from(number),
+        Otlp::DoubleValue(number) => double(number),
+        Otlp::ArrayValue(list) => {
+            list.values.into_iter().map(|item| to_json(item).unwrap_or_default()).collect()
         }
+        Otlp::KvlistValue(map) => map.values.into_iter().map(member).collect(),
         Otlp::BytesValue(bytes) => Value::String(STANDARD.encode(bytes)),
         // A reference into a table that only profiles have; OTLP asks other signals to take it as absent.
         Otlp::StringValueStrindex(_) => return None,
@@ -30,13 +30,13 @@ pub fn to_json(value: &AnyValue) -> Option<Value> {
 }
 
 /// Flat attributes, as events keep them: unset values are `null`, the last of equal keys wins.
-pub fn flat_values(key_values: &[KeyValue]) -> Attributes {
-    key_values.iter().map(|pair| (pair.key.clone(), json_of(pair))).collect()
+pub fn flat_values(key_values: Vec<KeyValue>) -> Attributes {
+    key_values.into_iter().map(member).collect()
 }
 
-/// The value of a pair, `null` if unset.
-pub(super) fn json_of(pair: &KeyValue) -> Value {
-    pair.value.as_ref().and_then(to_json).unwrap_or_default()
+/// Key and value of a pair, `null` if unset.
+pub(super) fn member(pair: KeyValue) -> (String, Value) {
+    (pair.key, pair.value.and_then(to_json).unwrap_or_default())
 }
 
 fn double(number: f64) -> Value {
@@ -72,6 +72,6 @@ mod tests {
         let expected = json!({
             "a.b": 2, "raw": "AP8=", "rate": "-Infinity", "unset": null, "in a table": null, "no value": null
         });
-        assert_eq!(Value::Object(flat_values(&event)), expected);
+        assert_eq!(Value::Object(flat_values(event.into())), expected);
     }
 }

@@ -1,12 +1,10 @@
 //! The way of a span's attributes from OTLP to their nested form.
 
-use std::borrow::Cow;
-
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use serde_json::Value;
 
 use super::Attributes;
-use super::any_value::json_of;
+use super::any_value::member;
 use super::text::ascii_json_text;
 use super::token_count::read_token_count;
 use super::unflatten::nest;
@@ -20,12 +18,11 @@ const JSON_TEXT_SUFFIXES: [&str; 3] = ["metadata", "tool.parameters", "llm.promp
 /// The attributes of a span as the API understands them: keys of other conventions are added under their
 /// OpenInference names, token counts are numbers, JSON text is parsed, dotted keys are nested, and
 /// `input.value` is text.
-pub fn shape(key_values: &[KeyValue]) -> Attributes {
-    let mut keys: Vec<_> = key_values.iter().map(|pair| Cow::Borrowed(pair.key.as_str())).collect();
-    let mut values: Vec<_> = key_values.iter().map(json_of).collect();
+pub fn shape(key_values: Vec<KeyValue>) -> Attributes {
+    let (mut keys, mut values): (Vec<String>, Vec<Value>) = key_values.into_iter().map(member).unzip();
     if keys.iter().any(|key| key.starts_with(gen_ai::PREFIX)) {
         for (key, value) in gen_ai::synthesize(&keys, &values) {
-            keys.push(Cow::Owned(key));
+            keys.push(key);
             values.push(value);
         }
     }
@@ -40,11 +37,10 @@ pub fn shape(key_values: &[KeyValue]) -> Attributes {
 
 /// The attributes of a span that came as JSON: nested, and otherwise as they were given. Its kind stands under the
 /// usual key, whatever is in the way.
-pub fn shape_json_span(key_values: &[KeyValue]) -> Attributes {
-    let kind = key_values.iter().rev().find(|pair| pair.key == KIND).map(json_of);
-    let others = key_values.iter().filter(|pair| pair.key != KIND);
-    let mut nested = nest(others.map(|pair| (pair.key.as_str(), json_of(pair))).unzip());
-    if let (Some(kind), Some((last, parents))) = (kind, SPAN_KIND_ATTRIBUTE.split_last()) {
+pub fn shape_json_span(mut key_values: Vec<KeyValue>) -> Attributes {
+    let kind = key_values.extract_if(.., |pair| pair.key == KIND).last();
+    let mut nested = nest(key_values.into_iter().map(member).unzip());
+    if let (Some((_, kind)), Some((last, parents))) = (kind.map(member), SPAN_KIND_ATTRIBUTE.split_last()) {
         let mut node = &mut nested;
         for segment in parents {
             let child = node.entry(*segment).or_insert(Value::Null);

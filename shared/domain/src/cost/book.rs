@@ -97,7 +97,7 @@ mod tests {
             events: Vec::new(),
         };
         let otlp: proto::Span = json.into_otlp().unwrap();
-        Span::from_otlp(&otlp).unwrap()
+        Span::from_otlp(otlp).unwrap()
     }
 
     fn cost(book: &PriceBook, attributes: Value) -> Option<Cost> {

@@ -51,6 +51,7 @@ pub(super) fn places(text: &str) -> Vec<GramPlace> {
 
 /// What ends with each byte: whether it is a gram, and its hash if so. The loops have no branches and do not wait for the byte
 /// before, so that several bytes are worked on at once.
+#[inline]
 fn for_each_hash(text: &[u8], mut take: impl FnMut(bool, u16)) {
     let (mut codes, mut hashes, mut are_grams) = ([0; PART + LENGTH - 1], [0; PART], [false; PART]);
     let mut begin = 0;
@@ -68,6 +69,7 @@ fn for_each_hash(text: &[u8], mut take: impl FnMut(bool, u16)) {
 }
 
 /// 1 to 26 for letters, whatever their case, [`BLANK`], or 0.
+#[inline]
 fn code_of(byte: u8) -> u8 {
     let letter = (byte | 0x20).wrapping_sub(b'a');
     if letter < 26 {
@@ -80,6 +82,7 @@ fn code_of(byte: u8) -> u8 {
 }
 
 /// Grams of two words are left out unless the second one is begun: who asks for one word does not ask for them.
+#[inline]
 fn is_gram_of(window: &[u8]) -> bool {
     let &[first, second, third, fourth] = window else { return false };
     let is_letter = |code: u8| code.wrapping_sub(1) < 26;
@@ -87,6 +90,7 @@ fn is_gram_of(window: &[u8]) -> bool {
 }
 
 /// A sum of products with odd numbers without a pattern: the letters are few bits each, and reach all bits.
+#[inline]
 fn hash_of(window: &[u8]) -> u16 {
     const FACTORS: [u16; LENGTH] = [0x9E37, 0x79B1, 0x85EB, 0xC2B3];
     let products = window.iter().zip(FACTORS).map(|(code, factor)| u16::from(*code).wrapping_mul(factor));

@@ -53,7 +53,7 @@ impl TextFilterMaker {
 
     /// Of a span whose attributes hold letters that its bytes do not.
     fn add_shown(&mut self, span: &[u8]) -> bool {
-        let span = proto::Span::decode(span).ok().and_then(|span| Span::from_otlp(&span).ok());
+        let span = proto::Span::decode(span).ok().and_then(|span| Span::from_otlp(span).ok());
         let Some(span) = span else { return true };
         self.add_text(&span.name);
         self.add_value(&Value::Object(span.attributes));

@@ -3,6 +3,9 @@
 use prost::encoding::{WireType, decode_key, decode_varint};
 
 /// Numbers of fields in the OTLP messages `Span`, `KeyValue` and `AnyValue`, and in the lists of the last.
+pub(crate) const SPAN_TRACE_ID: u32 = 1;
+pub(crate) const SPAN_ID: u32 = 2;
+pub(crate) const SPAN_PARENT_ID: u32 = 4;
 pub(crate) const SPAN_NAME: u32 = 5;
 pub(crate) const SPAN_ATTRIBUTES: u32 = 9;
 pub(crate) const KEY_VALUE_KEY: u32 = 1;
@@ -32,7 +35,7 @@ fn in_value(value: &[u8]) -> bool {
 }
 
 /// Whether `wanted` is true of a length-delimited field, or the message cannot be read; other fields are passed over.
-pub(crate) fn any_field(mut message: &[u8], mut wanted: impl FnMut(u32, &[u8]) -> bool) -> bool {
+pub(crate) fn any_field<'m>(mut message: &'m [u8], mut wanted: impl FnMut(u32, &'m [u8]) -> bool) -> bool {
     while !message.is_empty() {
         let Ok((number, wire_type)) = decode_key(&mut message) else { return true };
         let length = match wire_type {

@@ -7,10 +7,11 @@ use opentelemetry_proto::tonic::trace::v1 as proto;
 use prost::Message as _;
 
 use super::OtlpError;
-use super::request::{SpanGroup, SpanOrigin, join_request, split_request};
+use super::bytes_values::{SPAN_ID, SPAN_NAME, SPAN_PARENT_ID, SPAN_TRACE_ID, any_field};
+use super::request::{SpanGroup, join_request, split_request};
+use super::soundness::is_sound_span;
 use super::wire::fields;
 use crate::ids::{IdError, SpanId, TraceId};
-use crate::project::ProjectName;
 
 /// How many rejected spans one answer names; a bound on the size of the reply.
 const NAMED_REJECTIONS: usize = 10;
@@ -42,29 +43,26 @@ pub fn rejection_message(rejections: &[Rejection]) -> Option<String> {
     (!rejections.is_empty()).then(|| format!("{}{more}", named.join("; ")))
 }
 
-/// A request of which every span can be stored, decoded once.
+/// A request of which every span can be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValidRequest {
     body: Bytes,
-    groups: Vec<ValidGroup>,
-}
-
-/// The spans of one scope, each as sent and as decoded.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ValidGroup {
-    pub origin: SpanOrigin,
-    /// The project that the resource names, if it does.
-    pub project: Option<ProjectName>,
-    pub spans: Vec<(Bytes, proto::Span)>,
+    groups: Vec<SpanGroup>,
 }
 
 impl ValidRequest {
+    /// Takes the body of a request that was validated on the other side of a broker: its spans are not looked at again.
+    pub fn validated_before(body: Bytes) -> Result<Self, OtlpError> {
+        let groups = split_request(&body)?;
+        Ok(Self { body, groups })
+    }
+
     /// The request in protobuf, without rejected spans.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    pub fn into_groups(self) -> Vec<ValidGroup> {
+    pub fn into_groups(self) -> Vec<SpanGroup> {
         self.groups
     }
 
@@ -80,49 +78,39 @@ pub struct Validated {
     pub rejections: Vec<Rejection>,
 }
 
-/// Decodes every span once. A request without faults passes through as it was received, byte for byte.
+/// Looks at every span. A request without faults passes through as it was received, byte for byte.
 pub fn validate_request(body: Bytes) -> Result<Validated, OtlpError> {
     let (mut groups, mut rejections) = (Vec::new(), Vec::new());
     let mut positions = 0..;
     for SpanGroup { origin, project, spans } in split_request(&body)? {
         let mut valid = Vec::with_capacity(spans.len());
-        for (bytes, position) in spans.into_iter().zip(positions.by_ref()) {
-            match read_span(&bytes) {
-                Ok(span) => valid.push((bytes, span)),
+        for (span, position) in spans.into_iter().zip(positions.by_ref()) {
+            match check_span(&span) {
+                Ok(()) => valid.push(span),
                 Err((name, reason)) => rejections.push(Rejection { position, name, reason }),
             }
         }
-        groups.push(ValidGroup { origin, project, spans: valid });
+        groups.push(SpanGroup { origin, project, spans: valid });
     }
-    let body = if rejections.is_empty() {
-        body
-    } else {
-        join_request(&groups.iter().map(as_sent).collect::<Vec<_>>())
-    };
+    let body = if rejections.is_empty() { body } else { join_request(&groups) };
     Ok(Validated { request: ValidRequest { body, groups }, rejections })
 }
 
-fn as_sent(group: &ValidGroup) -> SpanGroup {
-    let spans = group.spans.iter().map(|(bytes, _)| bytes.clone()).collect();
-    SpanGroup { origin: group.origin.clone(), project: group.project.clone(), spans }
-}
-
-/// The span, or its name and what is wrong with it.
-fn read_span(bytes: &Bytes) -> Result<proto::Span, (String, String)> {
-    let span = proto::Span::decode(bytes.as_ref())
-        .map_err(|error| (name_of(bytes), format!("cannot be decoded: {error}")))?;
-    match check_ids(&span) {
-        Ok(()) => Ok(span),
-        Err(reason) => Err((span.name, reason)),
+/// The name of a span that cannot be stored, and what is wrong with it.
+fn check_span(bytes: &Bytes) -> Result<(), (String, String)> {
+    let wrong = |reason| (name_of(bytes), reason);
+    if is_sound_span(bytes) {
+        return check_ids(&ids_of(bytes)).map_err(wrong);
     }
+    let span =
+        proto::Span::decode(bytes.as_ref()).map_err(|error| wrong(format!("cannot be decoded: {error}")))?;
+    let ids = Ids { trace: &span.trace_id, span: &span.span_id, parent: &span.parent_span_id };
+    check_ids(&ids).map_err(wrong)
 }
 
-/// `Span.name` in the OTLP specification 1.x.
-const NAME: u32 = 5;
-
-/// The name of a span that cannot be decoded as a whole, as far as it can be read.
+/// The name of a span, as far as it can be read.
 fn name_of(span: &Bytes) -> String {
-    let names = fields(span).map_while(Result::ok).filter(|field| field.number == NAME);
+    let names = fields(span).map_while(Result::ok).filter(|field| field.number == SPAN_NAME);
     names
         .last()
         .and_then(|field| field.payload)
@@ -130,12 +118,35 @@ fn name_of(span: &Bytes) -> String {
         .unwrap_or_default()
 }
 
+/// As they stand in a span.
+#[derive(Default)]
+struct Ids<'a> {
+    trace: &'a [u8],
+    span: &'a [u8],
+    parent: &'a [u8],
+}
+
+/// The ids of a sound span. Of a field that comes twice the last one counts.
+fn ids_of(span: &[u8]) -> Ids<'_> {
+    let mut ids = Ids::default();
+    any_field(span, |number, payload| {
+        match number {
+            SPAN_TRACE_ID => ids.trace = payload,
+            SPAN_ID => ids.span = payload,
+            SPAN_PARENT_ID => ids.parent = payload,
+            _ => {}
+        }
+        false
+    });
+    ids
+}
+
 /// Id lengths as the OTLP specification sets them; W3C Trace Context forbids all zeros.
-fn check_ids(span: &proto::Span) -> Result<(), String> {
+fn check_ids(ids: &Ids) -> Result<(), String> {
     let named = |field: &'static str| move |error: IdError| format!("{field} {error}");
-    TraceId::from_bytes(&span.trace_id).map_err(named("trace_id"))?;
-    SpanId::from_bytes(&span.span_id).map_err(named("span_id"))?;
-    match SpanId::from_bytes(&span.parent_span_id) {
+    TraceId::from_bytes(ids.trace).map_err(named("trace_id"))?;
+    SpanId::from_bytes(ids.span).map_err(named("span_id"))?;
+    match SpanId::from_bytes(ids.parent) {
         // Some exporters write the absent parent as zeros.
         Ok(_) | Err(IdError::Missing | IdError::Zero) => Ok(()),
         Err(error) => Err(named("parent_span_id")(error)),
@@ -145,6 +156,7 @@ fn check_ids(span: &proto::Span) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::otlp::SpanOrigin;
 
     fn span(name: &str, trace: usize, span: usize) -> Bytes {
         proto::Span {
@@ -168,6 +180,16 @@ mod tests {
         let validated = validate_request(body.clone()).unwrap();
         assert_eq!((validated.request.body(), validated.request.span_count()), (&body, 2));
         assert_eq!(validated.rejections, []);
+    }
+
+    #[test]
+    fn a_span_with_a_group_is_read_by_the_decoder() {
+        let group = [0xbb, 0x3e, 0xbc, 0x3e]; // field 999, begun and ended
+        let in_front = |span: Bytes| Bytes::from([group.as_slice(), &span].concat());
+        let body = request(vec![in_front(span("a", 16, 8)), in_front(span("b", 16, 2))]);
+        let validated = validate_request(body).unwrap();
+        assert_eq!(validated.request.span_count(), 1);
+        assert_eq!(validated.rejections[0].reason, "span_id has 2 bytes, must have 8");
     }
 
     #[test]

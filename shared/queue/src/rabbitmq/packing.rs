@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bennu_access::TenantScope;
 use bennu_archive::{Archive, ArchiveError};
 use bennu_domain::ids::TenantId;
-use bennu_domain::otlp::validate_request;
+use bennu_domain::otlp::ValidRequest;
 use bennu_domain::project::ProjectName;
 use bennu_domain::time::{Clock as _, SystemClock};
 use bennu_proto::span_envelope::Content;
@@ -14,11 +14,8 @@ use bytes::Bytes;
 use prost::Message as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::compression::{compress, inflate};
 use crate::span_broker::Envelope;
-
-/// The broker writes every message to its disk twice, and to every node of a cluster; prompts shrink to a quarter. That takes about
-/// 7 microseconds a span at both ends together. The broker's processor time stays what it is: it copies no bodies.
-const LEVEL: i32 = 1;
 
 /// Beyond the largest body that any setting allows: what claims to be larger is no body.
 const MOST_INFLATED: u64 = 2 << 30;
@@ -96,14 +93,15 @@ impl Packing {
             }
             content => (content, None),
         };
-        let validated = apart(move || {
-            validate_request(inside(content)?).map_err(|error| UnpackError::Malformed(error.to_string()))
+        let request = apart(move || {
+            let request = ValidRequest::validated_before(inside(content)?);
+            request.map_err(|error| UnpackError::Malformed(error.to_string()))
         });
-        let validated = validated.await.map_err(UnpackError::Unavailable)??;
+        let request = request.await.map_err(UnpackError::Unavailable)??;
         let envelope = Envelope {
             scope: TenantScope::of_envelope(TenantId(message.tenant)),
             project: message.project.as_deref().and_then(ProjectName::new),
-            request: validated.request,
+            request,
         };
         Ok(Unpacked { envelope, room })
     }
@@ -147,7 +145,7 @@ impl Packing {
 async fn compressed(body: Bytes) -> Content {
     let bytes = body.len() as u64;
     let whole = body.clone();
-    match apart(move || zstd::bulk::compress(&whole, LEVEL)).await {
+    match apart(move || compress(&whole)).await {
         Ok(Ok(data)) => Content::Compressed(CompressedBody { data: data.into(), bytes }),
         _ => Content::Body(body),
     }
@@ -159,7 +157,7 @@ fn inside(content: Option<Content>) -> Result<Bytes, UnpackError> {
     match content {
         Some(Content::Body(body)) => Ok(body),
         Some(Content::Compressed(CompressedBody { data, bytes })) if bytes <= MOST_INFLATED => {
-            let inflated = zstd::bulk::decompress(&data, usize::try_from(bytes).unwrap_or(usize::MAX));
+            let inflated = inflate(&data, usize::try_from(bytes).unwrap_or(usize::MAX));
             inflated.map(Bytes::from).or_else(|error| malformed(format!("it cannot be inflated: {error}")))
         }
         Some(Content::Compressed(body)) => malformed(format!("it claims to hold {} bytes", body.bytes)),
@@ -228,7 +226,7 @@ mod tests {
             |bytes| Some(Content::Compressed(CompressedBody { data: Bytes::from_static(b"no"), bytes }));
         assert_eq!(malformed(claims(u64::MAX)), "it claims to hold 18446744073709551615 bytes");
         assert!(malformed(claims(10)).starts_with("it cannot be inflated"));
-        let data = Bytes::from(zstd::bulk::compress(&[7; 5_000], LEVEL).unwrap());
+        let data = Bytes::from(compress(&[7; 5_000]).unwrap());
         let short = malformed(Some(Content::Compressed(CompressedBody { data, bytes: 100 })));
         assert!(short.starts_with("it cannot be inflated"), "{short}");
         assert_eq!(malformed(None), "it has no content");

@@ -8,6 +8,7 @@ use bennu_archive::Archive;
 use bennu_domain::ids::TenantId;
 use bennu_domain::otlp::validate_request;
 use bennu_domain::project::ProjectName;
+use bennu_domain::span::Span;
 use bennu_queue::{
     Delivery, Envelope, RabbitMq, RabbitMqOptions, SpanBroker, SpanDeliveries, embedded_span_broker,
 };
@@ -87,7 +88,8 @@ pub fn envelope(number: u64) -> Envelope {
 /// The number of an [`envelope`].
 pub fn number(envelope: &Envelope) -> u64 {
     let groups = envelope.request.clone().into_groups();
-    u64::from_be_bytes(groups[0].spans[0].1.span_id.clone().try_into().unwrap())
+    let span = Span::decode(&groups[0].spans[0]).unwrap();
+    u64::from_be_bytes(span.span_id.as_bytes().try_into().unwrap())
 }
 
 pub fn project(name: &str) -> Option<ProjectName> {

@@ -1,5 +1,6 @@
 //! The bytes of a block: a `TraceBlock` message (see `proto/bennu/v1/trace_block.proto`), compressed with zstd.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -30,6 +31,10 @@ pub(crate) struct EncodedBlock {
     pub text_filter: Vec<u8>,
 }
 
+thread_local! {
+    static ENCODER: RefCell<Option<BlockEncoder>> = const { RefCell::new(None) };
+}
+
 /// Encodes many blocks with one compression context, whose tables are costly to set up.
 pub(crate) struct BlockEncoder {
     compressor: zstd::bulk::Compressor<'static>,
@@ -37,9 +42,17 @@ pub(crate) struct BlockEncoder {
 }
 
 impl BlockEncoder {
-    pub fn new() -> Result<Self, StoreError> {
+    fn new() -> Result<Self, StoreError> {
         let compressor = zstd::bulk::Compressor::new(LEVEL).map_err(compression_failed)?;
         Ok(Self { compressor, filters: TextFilterMaker::default() })
+    }
+
+    /// Lends the encoder of this thread. One that failed is not used again: it may hold parts of a block.
+    pub fn lend<T>(work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut encoder = ENCODER.take().map_or_else(Self::new, Ok)?;
+        let done = work(&mut encoder)?;
+        ENCODER.set(Some(encoder));
+        Ok(done)
     }
 
     /// Spans keep their order: rows refer to them by position.
@@ -66,8 +79,11 @@ impl BlockEncoder {
         let raw = block.encode_to_vec();
         let spans = || block.spans.iter().filter(|span| !span.span.is_empty());
         spans().for_each(|span| self.filters.add(&span.span));
+        let mut compressed = self.compressor.compress(&raw).map_err(compression_failed)?;
+        // It was given room for what cannot be compressed, and waits for its batch.
+        compressed.shrink_to_fit();
         Ok(EncodedBlock {
-            compressed: self.compressor.compress(&raw).map_err(compression_failed)?,
+            compressed,
             raw_bytes: raw.len(),
             span_count: spans().count(),
             text_filter: self.filters.finish(),

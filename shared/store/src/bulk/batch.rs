@@ -107,7 +107,8 @@ fn keep_newer(group: &mut [(usize, Arc<PreparedSpan>)], again: Arc<PreparedSpan>
 }
 
 fn encode(spans: &[(usize, Arc<PreparedSpan>)]) -> Result<Arc<EncodedBlock>, StoreError> {
-    Ok(Arc::new(BlockEncoder::new()?.encode(spans.iter().map(|(_, span)| span.as_ref()))?))
+    let spans = spans.iter().map(|(_, span)| span.as_ref());
+    Ok(Arc::new(BlockEncoder::lend(|encoder| encoder.encode(spans))?))
 }
 
 fn trace_batch(spans: Vec<(usize, Arc<PreparedSpan>)>) -> Result<TraceBatch, StoreError> {

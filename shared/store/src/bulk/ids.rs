@@ -15,27 +15,31 @@ pub(crate) async fn reserve_ids<const TABLES: usize>(
     }
 }
 
+/// One array a table: a row for each id would cost more than the id. The name of a sequence is looked up once, for which it needs a
+/// query of its own.
 async fn from_sequences<const TABLES: usize>(
     connection: &impl ConnectionTrait,
     tables: [(&'static str, usize); TABLES],
 ) -> Result<[Vec<i64>; TABLES], StoreError> {
-    let selects: Vec<String> = (0..TABLES)
+    let arrays: Vec<String> = (0..TABLES)
         .map(|place| {
             let (table, count) = (2 * place + 1, 2 * place + 2);
             format!(
-                "SELECT {place} AS place, nextval(pg_get_serial_sequence(${table}, 'id')) AS id \
-                 FROM generate_series(1, ${count})"
+                "ARRAY(SELECT nextval((SELECT pg_get_serial_sequence(${table}, 'id')::regclass)) \
+                 FROM generate_series(1, ${count}))"
             )
         })
         .collect();
-    let sql = format!("{} ORDER BY place, id", selects.join(" UNION ALL "));
+    let sql = format!("SELECT {}", arrays.join(", "));
     let parameters = tables.iter().flat_map(|(table, count)| [(*table).into(), as_i64(*count).into()]);
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, parameters);
-    let mut ids = tables.map(|(_, count)| Vec::with_capacity(count));
-    for row in connection.query_all_raw(statement).await? {
-        let place: i32 = row.try_get_by_index(0)?;
-        let reserved = usize::try_from(place).ok().and_then(|place| ids.get_mut(place));
-        reserved.ok_or(StoreError::LostRace)?.push(row.try_get_by_index(1)?);
+    let row = connection.query_one_raw(statement).await?.ok_or(StoreError::LostRace)?;
+    let mut ids = tables.map(|_| Vec::new());
+    for ((place, ids), (_, count)) in ids.iter_mut().enumerate().zip(tables) {
+        *ids = row.try_get_by_index(place)?;
+        if ids.len() < count {
+            return Err(StoreError::LostRace);
+        }
     }
     Ok(ids)
 }

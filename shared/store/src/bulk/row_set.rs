@@ -1,8 +1,12 @@
 //! Statements over many rows at once, written once for both engines.
 //!
-//! A statement sees its rows as a table `v`. On Postgres that is `UNNEST` over one array a column, so there is one
-//! prepared statement for any number of rows. On SQLite it is a `VALUES` list, cut into chunks of few
-//! sizes, so that some prepared statements serve every number of rows.
+//! A statement sees its rows as a table `v`. On Postgres that is `UNNEST` of one array a column, so there is one
+//! prepared statement for any number of rows. It stands in the list of what is selected, as `FROM UNNEST(…)` would put every value
+//! of every column into a store of rows before the first is used. A limit that is not known when the statement is planned has
+//! Postgres expect few rows, and look up by an index what they are joined with: while it has no statistics it would read all rows
+//! of the tenant for each batch.
+//!
+//! On SQLite it is a `VALUES` list, cut into chunks of few sizes, so that some prepared statements serve every number of rows.
 
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
@@ -101,18 +105,14 @@ impl RowSet {
         if self.values.is_empty() {
             return None;
         }
-        let casts: Vec<String> = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(index, (_, kind))| format!("${}::{}", index + 1, kind.postgres().0))
-            .collect();
-        let sql =
-            with_parameters(sql, parameters.len(), |index| format!("${}", self.columns.len() + index + 1));
-        let sql = format!("WITH v ({}) AS (SELECT * FROM UNNEST({})) {sql}", self.names(), casts.join(", "));
-        let rows = self.rows();
+        let (rows, width) = (self.rows(), self.columns.len());
+        let columns = self.columns.iter().zip(1..);
+        let unnested: Vec<String> =
+            columns.map(|((_, kind), place)| format!("UNNEST(${place}::{})", kind.postgres().0)).collect();
+        let sql = with_parameters(sql, parameters.len(), |index| format!("${}", width + index + 1));
+        let (names, unnested, limit) = (self.names(), unnested.join(", "), width + parameters.len() + 1);
+        let sql = format!("WITH v ({names}) AS (SELECT {unnested} LIMIT ${limit}) {sql}");
         let mut arrays: Vec<Vec<Value>> = self.columns.iter().map(|_| Vec::with_capacity(rows)).collect();
-        let width = self.columns.len();
         for (index, value) in self.values.into_iter().enumerate() {
             arrays[index % width].push(value);
         }
@@ -120,11 +120,9 @@ impl RowSet {
             .into_iter()
             .zip(self.columns)
             .map(|(array, (_, kind))| Value::Array(kind.postgres().1, Some(Box::new(array))));
-        Some(Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            sql,
-            arrays.chain(parameters.iter().cloned()),
-        ))
+        let limit = i64::try_from(rows).unwrap_or(i64::MAX);
+        let bound = arrays.chain(parameters.iter().cloned()).chain([limit.into()]);
+        Some(Statement::from_sql_and_values(DbBackend::Postgres, sql, bound))
     }
 
     fn chunks(self, sql: &str, parameters: &[Value]) -> Vec<Statement> {
@@ -155,4 +153,56 @@ fn chunk(rows: usize) -> usize {
 
 fn with_parameters(sql: &str, count: usize, placeholder: impl Fn(usize) -> String) -> String {
     (0..count).fold(sql.to_owned(), |sql, index| sql.replace(&format!("{{{index}}}"), &placeholder(index)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // clippy knows only functions marked as tests, not their helpers
+mod tests {
+    use bennu_testkit::databases;
+    use sea_orm::{Database, DatabaseConnection};
+
+    use super::*;
+
+    const NAMES: &[(&str, ColumnType)] = &[("name", ColumnType::Text)];
+
+    async fn run(connection: &DatabaseConnection, sql: &str) {
+        connection.execute_unprepared(sql).await.unwrap();
+    }
+
+    /// As the driver's prepared statements are planned from the sixth time on.
+    async fn generic_plan(connection: &DatabaseConnection, sql: &str) -> String {
+        let mut rows = RowSet::new(NAMES, 1);
+        rows.push(["s1".into()]);
+        let statements = rows.statements(DbBackend::Postgres, sql, &[1_i64.into()]);
+        let [statement] = statements.as_slice() else { panic!("{} statements", statements.len()) };
+        run(connection, &format!("PREPARE looking AS {}", statement.sql)).await;
+        run(connection, "SET plan_cache_mode = force_generic_plan").await;
+        let explain =
+            Statement::from_string(DbBackend::Postgres, "EXPLAIN (COSTS OFF) EXECUTE looking('{s1}', 1, 1)");
+        let lines = connection.query_all_raw(explain).await.unwrap();
+        lines.iter().map(|line| line.try_get_by_index::<String>(0).unwrap() + "\n").collect()
+    }
+
+    #[tokio::test]
+    async fn postgres_looks_rows_up_by_an_index_though_it_has_no_statistics() {
+        // Settings and prepared statements belong to a connection.
+        let mut one = sea_orm::ConnectOptions::new(databases::postgres().await);
+        one.max_connections(1);
+        let connection = Database::connect(one).await.unwrap();
+        run(
+            &connection,
+            "CREATE TEMP TABLE kept (tenant_id bigint, id bigint, name text, UNIQUE (tenant_id, name))",
+        )
+        .await;
+        run(&connection, "CREATE INDEX kept_by_id ON kept (tenant_id, id)").await;
+        run(&connection, "INSERT INTO kept SELECT 1, n, 's' || n FROM generate_series(1, 3000) n").await;
+        let sql = "SELECT k.id FROM v CROSS JOIN kept k WHERE k.tenant_id = {0} AND k.name = v.name";
+        let plan = generic_plan(&connection, sql).await;
+        assert!(
+            plan.contains("Index Scan using kept_tenant_id_name_key") && plan.contains("name = "),
+            "{plan}"
+        );
+        assert!(!plan.contains("Hash"), "{plan}");
+        connection.close().await.unwrap();
+    }
 }

@@ -199,5 +199,5 @@ fn join(blocks: Vec<(trace_block::Model, Bytes)>) -> Result<Merged, StoreError> 
         }
     }
     let joined = joined.map(DecodedBlock::into_message).unwrap_or_default();
-    Ok(Merged { block: BlockEncoder::new()?.compress(&joined)?, joining, object_key: None })
+    Ok(Merged { block: BlockEncoder::lend(|encoder| encoder.compress(&joined))?, joining, object_key: None })
 }

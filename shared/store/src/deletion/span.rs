@@ -119,7 +119,7 @@ impl ScopedStore<'_> {
                 rewritten.delete(transaction).await?;
             }
             Some(rest) => {
-                let encoded = BlockEncoder::new()?.compress(&rest)?;
+                let encoded = BlockEncoder::lend(|encoder| encoder.compress(&rest))?;
                 self.replace_text_filter(transaction, block_row, encoded.text_filter).await?;
                 rewritten.span_count = Set(i64::try_from(encoded.span_count).unwrap_or(i64::MAX));
                 rewritten.raw_bytes = Set(i64::try_from(encoded.raw_bytes).unwrap_or(i64::MAX));
