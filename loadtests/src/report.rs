@@ -235,7 +235,6 @@ fn rows(bennu: &Measurement, reference: Option<&Measurement>) -> Vec<Row> {
             |m| Some(m.annotations.applied_per_s),
             &[Target::AtLeast(10_000.0), Target::RatioAtLeast(50.0)],
         ),
-        row("  CPU µs each", |m| Some(m.annotations.cpu_us_per_applied), &[]),
         row(
             &summaries,
             |m| m.annotations.summaries.map(|(_, latencies)| latencies.p50_ms),

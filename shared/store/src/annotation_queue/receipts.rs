@@ -61,6 +61,7 @@ impl<'a> Receipts<'a> {
         transaction: &WriteTransaction,
         items: &'a [QueuedWrite<'_>],
     ) -> Result<Self, StoreError> {
+        const COLUMNS: &[(&str, ColumnType)] = &[("receipt", Text), ("part", BigInt), ("n", BigInt)];
         let mut parts: Vec<(PartKey<'_>, Part)> = Vec::new();
         let mut known: HashMap<PartKey<'_>, usize> = HashMap::new();
         let mut places = Vec::with_capacity(items.len());
@@ -74,7 +75,6 @@ impl<'a> Receipts<'a> {
             });
             places.push((part, item.index % ITEMS_A_JOB));
         }
-        const COLUMNS: &[(&str, ColumnType)] = &[("receipt", Text), ("part", BigInt), ("n", BigInt)];
         let mut rows = RowSet::new(COLUMNS, parts.len());
         for (n, ((receipt, part), _)) in parts.iter().enumerate() {
             rows.push([(*receipt).into(), as_i64(*part).into(), as_i64(n).into()]);
