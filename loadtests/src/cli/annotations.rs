@@ -48,7 +48,7 @@ pub fn annotations(arguments: &Annotations) -> Result<()> {
     println!("sync:    {:?}", load.sync);
     println!("queued:  {:?}", load.queued);
     println!("applied: {:.0}/s, {:.1} µs CPU each", load.applied_per_s, load.cpu_us_per_applied);
-    println!("memory:  {:.0} MB at the peak", memory.finish()? as f64 / 1e6);
+    println!("memory:  {} MB at the peak", memory.finish()? / 1_000_000);
     server.stop()?;
     keep(arguments.json.as_deref(), &load)
 }
