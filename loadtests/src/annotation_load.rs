@@ -12,6 +12,7 @@ use ureq::{Agent, RequestBuilder};
 
 use crate::measure::{Latencies, per};
 use crate::otlp_client::{Endpoint, plain_agent};
+use crate::server_process::ServerProcess;
 use crate::span_reader::{LARGEST_PAGE, Listing, SpanReader};
 
 /// Annotations a request; official clients cut their data frames to this.
@@ -47,35 +48,42 @@ pub struct AnnotationLoad {
     pub queued: Latencies,
     /// From the first queued annotation of the burst until the last one can be read.
     pub applied_per_s: f64,
+    /// Processor time of the server in that time, the reads that look for them included.
+    pub cpu_us_per_applied: f64,
     /// Over that many annotations.
     pub summaries: Option<(usize, Latencies)>,
 }
 
 /// Annotates the newest spans of the project.
 pub fn annotate(
-    endpoint: &Endpoint,
+    server: &ServerProcess,
     reader: &SpanReader,
     project: &str,
     amounts: AnnotationAmounts,
 ) -> Result<AnnotationLoad> {
     let spans = reader.page(Listing::Spans, LARGEST_PAGE, None)?.span_ids;
     ensure!(spans.len() >= A_REQUEST, "{} spans are too few", spans.len());
-    let target = Target { agent: plain_agent(), endpoint, project, spans: &spans };
+    let endpoint = server.endpoint();
+    let target = Target { agent: plain_agent(), endpoint: &endpoint, project, spans: &spans };
     let mut sync = Vec::with_capacity(SYNC_REQUESTS);
     for number in 0..WARM_UPS + SYNC_REQUESTS {
-        let latency = target.send("?sync=true", Run::Sync(number))?;
+        let latency = target.send("?sync=true", &target.body(Run::Sync(number)))?;
         if number >= WARM_UPS {
             sync.push(latency);
         }
     }
     let burst = amounts.burst.div_ceil(A_REQUEST);
+    let bodies = target.bodies(0..burst);
+    let cpu_before = server.usage()?.cpu_seconds;
     let begin = Instant::now();
-    let answers = target.queue(0..burst)?;
-    let applied_after = target.wait_for_all(0..burst, begin)?;
+    let answers = target.queue(&bodies)?;
+    target.wait_for_last(0..burst, begin)?;
+    let (seen_after, cpu_seconds) = (begin.elapsed(), server.usage()?.cpu_seconds - cpu_before);
+    let applied_after = target.wait_for_others(0..burst, begin)?.unwrap_or(seen_after);
     let all = amounts.summed_up.div_ceil(A_REQUEST);
     let summaries = if all > burst {
-        target.queue(burst..all)?;
-        target.wait_for_all(all.saturating_sub(SENTINELS).max(burst)..all, Instant::now())?;
+        target.queue(&target.bodies(burst..all))?;
+        target.wait_for_last(burst..all, Instant::now())?;
         Some(target.sum_up()?)
     } else {
         None
@@ -84,6 +92,7 @@ pub fn annotate(
         sync: Latencies::of(&sync).context("no annotation was sent")?,
         queued: Latencies::of(&answers).context("no annotation was queued")?,
         applied_per_s: 1.0 / per(applied_after.as_secs_f64(), burst * A_REQUEST),
+        cpu_us_per_applied: per(cpu_seconds * 1e6, burst * A_REQUEST),
         summaries,
     })
 }
@@ -131,7 +140,7 @@ impl Target<'_> {
         self.spans[start..start + A_REQUEST].iter().map(String::as_str)
     }
 
-    fn send(&self, query: &str, run: Run) -> Result<Duration> {
+    fn body(&self, run: Run) -> String {
         let (name, identifier) = (run.name(), run.identifier());
         let item = |(place, span)| {
             let label = if place % 4 == 0 { "irrelevant" } else { "relevant" };
@@ -139,10 +148,17 @@ impl Target<'_> {
             json!({"span_id": span, "name": name, "identifier": identifier, "annotator_kind": "LLM",
                    "result": result, "metadata": {"run": run.number()}})
         };
-        let body = json!({ "data": self.spans_of(run).enumerate().map(item).collect::<Vec<_>>() });
+        json!({ "data": self.spans_of(run).enumerate().map(item).collect::<Vec<_>>() }).to_string()
+    }
+
+    /// Prepared before the clock runs, so that the load generator takes no more of the machine than it must.
+    fn bodies(&self, requests: Range<usize>) -> Vec<String> {
+        requests.map(|number| self.body(Run::Queued(number))).collect()
+    }
+
+    fn send(&self, query: &str, body: &str) -> Result<Duration> {
         let url = format!("{}/v1/span_annotations{query}", self.endpoint.base_url);
         let request = self.authorized(self.agent.post(url).header("content-type", "application/json"));
-        let body = body.to_string();
         let begin = Instant::now();
         let mut response = request.send(body)?;
         let text = response.body_mut().read_to_string()?;
@@ -151,17 +167,14 @@ impl Target<'_> {
         Ok(latency)
     }
 
-    fn queue(&self, requests: Range<usize>) -> Result<Vec<Duration>> {
-        let next = AtomicUsize::new(requests.start);
+    fn queue(&self, bodies: &[String]) -> Result<Vec<Duration>> {
+        let next = AtomicUsize::new(0);
         let send = || {
             let mut latencies = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= requests.end {
-                    return Ok(latencies);
-                }
-                latencies.push(self.send("", Run::Queued(number))?);
+            while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
+                latencies.push(self.send("", body)?);
             }
+            Ok(latencies)
         };
         thread::scope(|scope| {
             let sending: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(send)).collect();
@@ -173,18 +186,19 @@ impl Target<'_> {
         })
     }
 
-    /// Until all annotations of all requests can be read; answers when that was. The last requests are waited for; the others
-    /// are then read once, which must not be part of the time: it takes the server as long as applying them.
-    fn wait_for_all(&self, requests: Range<usize>, begin: Instant) -> Result<Duration> {
-        let sentinels = requests.end.saturating_sub(SENTINELS).max(requests.start);
-        for number in (sentinels..requests.end).rev() {
-            self.wait_for(Run::Queued(number), begin)?;
-        }
-        let mut applied_after = begin.elapsed();
-        for number in requests.start..sentinels {
+    /// Until all annotations of the last requests can be read.
+    fn wait_for_last(&self, requests: Range<usize>, begin: Instant) -> Result<()> {
+        requests.rev().take(SENTINELS).try_for_each(|number| self.wait_for(Run::Queued(number), begin))
+    }
+
+    /// The requests before them are then read once, which must not be part of the time: it takes the server as long as
+    /// applying them. Answers when they could all be read, if some could not at first.
+    fn wait_for_others(&self, requests: Range<usize>, begin: Instant) -> Result<Option<Duration>> {
+        let mut applied_after = None;
+        for number in requests.rev().skip(SENTINELS).rev() {
             if !self.is_applied(Run::Queued(number))? {
                 self.wait_for(Run::Queued(number), begin)?;
-                applied_after = begin.elapsed();
+                applied_after = Some(begin.elapsed());
             }
         }
         Ok(applied_after)

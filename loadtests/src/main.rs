@@ -34,6 +34,8 @@ struct Cli {
 enum Command {
     /// Measure what authentication costs: a load with keys and without, and one during which people log in
     Access(cli::BennuAlone),
+    /// Measure how fast annotations are taken in
+    Annotations(cli::Annotations),
     /// Measure what a tenant in flood does to another one's acknowledgements
     Neighbour(cli::BennuAlone),
     /// Load a server that is already running, and print rate and latencies of its acknowledgements
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match (cli.command, cli.compare) {
         (Some(Command::Access(arguments)), _) => cli::access(&arguments),
+        (Some(Command::Annotations(arguments)), _) => cli::annotations(&arguments),
         (Some(Command::Neighbour(arguments)), _) => cli::neighbour(&arguments),
         (Some(Command::Send(arguments)), _) => cli::send(&arguments),
         (Some(Command::Load(arguments)), _) => cli::load(&arguments),

@@ -124,7 +124,7 @@ impl Candidate<'_> {
             ServerKind::Reference => ANNOTATIONS_OF_THE_REFERENCE,
         };
         let memory = server.watch_memory();
-        let annotations = annotate(&server.endpoint(), &reader, PROJECT, amounts)?;
+        let annotations = annotate(&server, &reader, PROJECT, amounts)?;
         let peak_memory = memory.finish()?.max(loaded_memory);
         server.stop()?;
         Ok(Measurement {

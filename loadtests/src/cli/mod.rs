@@ -1,6 +1,7 @@
 //! The subcommands of `bench`.
 
 mod access;
+mod annotations;
 mod load;
 mod send;
 mod stack;
@@ -13,6 +14,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 pub use access::{BennuAlone, access, neighbour};
+pub use annotations::{Annotations, annotations};
 pub use load::{Bodies, Load, bodies, load};
 pub use send::{Send, send};
 pub use stack::{Bulk, Fill, Stack, bulk, fill, stack};

@@ -7,18 +7,22 @@ use std::time::Duration;
 
 use actix::ActorFutureExt as _;
 use actix::{Actor, ActorContext as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
-use bennu_domain::annotation_job::ITEMS_A_JOB;
 use bennu_domain::time::{Clock, Timestamp};
 use bennu_kit::lifecycle::Shutdown;
 use bennu_queue::AnnotationJobs;
 use bennu_store::Store;
+use tokio::time::Instant;
 
 use crate::apply::apply_claimed;
 
-/// Annotations in one transaction: more do not get faster, and others wait behind it.
-pub(crate) const ITEMS_A_TRANSACTION: usize = 1_000;
-/// Jobs claimed at once: one transaction of full ones.
-const JOBS_A_CLAIM: usize = ITEMS_A_TRANSACTION / ITEMS_A_JOB;
+/// Annotations in one transaction: the more there are, the fewer pages of indexes are written for each; more than these do
+/// not get faster, and others wait behind it.
+pub(crate) const ITEMS_A_TRANSACTION: usize = 5_000;
+/// Jobs claimed at once. Many hold a single annotation; of full ones the bytes of a claim bring some transactions.
+const JOBS_A_CLAIM: usize = 1_000;
+/// Sets that do not fill a transaction begin no more often than this, so that what comes in a burst is written together. One
+/// annotation alone is applied at once.
+const BETWEEN_SMALL_SETS: Duration = Duration::from_millis(100);
 /// After a failed claim or a failed batch; its jobs come up again when their lease is over.
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
 /// How often receipts are looked through for those that are old enough to go.
@@ -94,16 +98,22 @@ impl Handler<Work> for AnnotationApplier {
                 claimed = worker.jobs.claim(JOBS_A_CLAIM) => claimed,
                 _ = shutdown.fired() => return,
             };
+            let begun = Instant::now();
             let applied = match claimed {
                 Ok(claimed) => apply_claimed(&worker, claimed).await,
                 Err(error) => Err(error),
             };
-            if let Err(error) = applied {
-                tracing::error!(%error, "annotations are not applied for now");
-                tokio::select! {
-                    () = tokio::time::sleep(PAUSE_AFTER_FAULT) => {}
-                    _ = shutdown.fired() => {}
+            let next = match applied {
+                Ok(items) if items == 0 || items >= ITEMS_A_TRANSACTION => return,
+                Ok(_) => begun + BETWEEN_SMALL_SETS,
+                Err(error) => {
+                    tracing::error!(%error, "annotations are not applied for now");
+                    Instant::now() + PAUSE_AFTER_FAULT
                 }
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                _ = shutdown.fired() => {}
             }
         };
         context.wait(working.into_actor(self).map(|(), _, context: &mut Context<Self>| context.notify(Work)));

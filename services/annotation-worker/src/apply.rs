@@ -1,5 +1,6 @@
 //! One claimed set of jobs: applied tenant by tenant, and settled.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -16,17 +17,21 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(
 /// Where an annotation is: number of its job, and of itself in the job.
 type Place = (usize, usize);
 
-/// Applies and settles the jobs. After an error they come up again.
-pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> Result<(), JobsError> {
-    let mut by_tenant: HashMap<TenantScope, Vec<(Place, QueuedWrite)>> = HashMap::new();
+/// Applies and settles the jobs; answers how many annotations they hold. After an error they come up again.
+pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> Result<usize, JobsError> {
+    if claimed.is_empty() {
+        return Ok(0);
+    }
+    let items = claimed.iter().map(|claimed| claimed.job.items.len()).sum();
+    let mut by_tenant: HashMap<TenantScope, Vec<(Place, QueuedWrite<'_>)>> = HashMap::new();
     for (number, claimed) in claimed.iter().enumerate() {
         let job = &claimed.job;
         let items = job.items.iter().enumerate().map(|(place, item)| {
             let write = QueuedWrite {
-                receipt: job.receipt.clone(),
+                receipt: Cow::Borrowed(job.receipt.as_str()),
                 total: job.total,
                 index: item.index,
-                annotation: item.annotation.clone(),
+                annotation: Cow::Borrowed(&item.annotation),
                 received: job.received,
                 waits_since: job.waits_since,
             };
@@ -36,7 +41,7 @@ pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> 
     }
     let mut waiting: HashMap<usize, Vec<usize>> = HashMap::new();
     for (scope, items) in by_tenant {
-        let (places, writes): (Vec<Place>, Vec<QueuedWrite>) = items.into_iter().unzip();
+        let (places, writes): (Vec<Place>, Vec<QueuedWrite<'_>>) = items.into_iter().unzip();
         let ends = apply_of_tenant(worker, &scope, &writes).await;
         let ends = ends.map_err(|error| JobsError::Unavailable(error.to_string()))?;
         for ((number, place), end) in places.into_iter().zip(ends) {
@@ -53,7 +58,8 @@ pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> 
         };
         (claimed, end)
     });
-    worker.jobs.settle(ended.collect()).await
+    worker.jobs.settle(ended.collect()).await?;
+    Ok(items)
 }
 
 fn later(claimed: &ClaimedJob, places: &[usize], now: Timestamp) -> JobEnd {
@@ -67,11 +73,11 @@ fn later(claimed: &ClaimedJob, places: &[usize], now: Timestamp) -> JobEnd {
 async fn apply_of_tenant(
     worker: &Worker,
     scope: &TenantScope,
-    writes: &[QueuedWrite],
+    writes: &[QueuedWrite<'_>],
 ) -> Result<Vec<QueuedEnd>, StoreError> {
     let mut ends = Vec::with_capacity(writes.len());
     // The parts that are left, the last one next.
-    let mut parts: Vec<&[QueuedWrite]> = writes.chunks(ITEMS_A_TRANSACTION).rev().collect();
+    let mut parts: Vec<&[QueuedWrite<'_>]> = writes.chunks(ITEMS_A_TRANSACTION).rev().collect();
     while let Some(part) = parts.pop() {
         match apply_with_retries(worker, scope, part).await {
             Ok(applied) => ends.extend(applied),
@@ -94,7 +100,7 @@ async fn apply_of_tenant(
 async fn apply_with_retries(
     worker: &Worker,
     scope: &TenantScope,
-    part: &[QueuedWrite],
+    part: &[QueuedWrite<'_>],
 ) -> Result<Vec<QueuedEnd>, StoreError> {
     let patience = i64::try_from(worker.policy.patience.as_micros()).unwrap_or(i64::MAX);
     let patience_ends = Timestamp(worker.clock.now().0.saturating_sub(patience));

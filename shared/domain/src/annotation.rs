@@ -1,5 +1,7 @@
 //! Annotations: judgements about spans, traces, sessions and the documents of spans.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::facets::storable_text;
@@ -122,15 +124,23 @@ pub struct OutOfBounds {
 }
 
 impl Annotation {
-    /// With text that every database takes, and without scores that are no numbers, which read as no score.
+    /// With text that every database takes, and without scores that are no numbers, which read as no score. Nearly all are so
+    /// from the start.
     #[must_use]
-    pub fn storable(mut self) -> Self {
-        self.name = storable_text(&self.name);
-        self.identifier = storable_text(&self.identifier);
-        self.verdict.label = self.verdict.label.as_deref().map(storable_text);
-        self.verdict.explanation = self.verdict.explanation.as_deref().map(storable_text);
-        self.verdict.score = self.verdict.score.filter(|score| score.is_finite());
-        self
+    pub fn storable(&self) -> Cow<'_, Self> {
+        let Verdict { label, score, explanation } = &self.verdict;
+        let texts = [Some(&self.name), Some(&self.identifier), label.as_ref(), explanation.as_ref()];
+        let good_texts = !texts.into_iter().flatten().any(|text| text.contains('\0'));
+        if good_texts && score.is_none_or(f64::is_finite) {
+            return Cow::Borrowed(self);
+        }
+        let verdict = Verdict {
+            label: label.as_deref().map(storable_text),
+            score: score.filter(|score| score.is_finite()),
+            explanation: explanation.as_deref().map(storable_text),
+        };
+        let (name, identifier) = (storable_text(&self.name), storable_text(&self.identifier));
+        Cow::Owned(Self { name, identifier, verdict, ..self.clone() })
     }
 }
 
@@ -159,6 +169,7 @@ mod tests {
 
     #[test]
     fn what_no_database_takes_is_replaced() {
+        assert!(matches!(annotation().storable(), Cow::Borrowed(_)));
         let mut odd = annotation();
         odd.name = "a\0b".to_owned();
         odd.verdict = Verdict { label: Some("\0".to_owned()), score: Some(f64::NAN), explanation: None };

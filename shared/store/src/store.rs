@@ -8,6 +8,7 @@ use bennu_domain::time::{Clock, Timestamp};
 use bennu_migrations::{Migrator, MigratorTrait, assume_statistics};
 use sea_orm::{ConnectionTrait, DbBackend};
 
+use crate::annotations::SpanRows;
 use crate::blocks::BlockPolicy;
 use crate::connect::{ConnectOptions, DatabaseLocation, connect, connect_postgres};
 use crate::database::{Database, Door, Reads};
@@ -26,6 +27,7 @@ pub struct Store {
     pub(crate) archive: Archive,
     pub(crate) blocks: BlockPolicy,
     pub(crate) price_books: Arc<PriceBooks>,
+    pub(crate) span_rows: Arc<SpanRows>,
     clock: Arc<dyn Clock>,
 }
 
@@ -40,7 +42,8 @@ impl Store {
         let mut connections = connect(options).await?;
         let (folding, writer) = (connections.folding.take(), connections.write.clone());
         let database = Database::new(connections);
-        let mut store = Self { database, archive, blocks, price_books: Arc::default(), clock };
+        let mut store =
+            Self { database, archive, blocks, price_books: Arc::default(), span_rows: Arc::default(), clock };
         store.migrate().await?;
         store.database.check_wall().await?;
         if let (Some(folding), DatabaseLocation::SqliteFile(path)) = (folding, &options.location) {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::json_body::{invalid, json_text, not_json};
 use super::json_reader::read_inside;
-use super::{ApiError, FieldError, Loc};
+use super::{ApiError, FieldError, Loc, strict_json};
 
 /// The list in a body `{"data": […]}`; other fields are ignored. Errors are those of [`super::JsonBody`].
 pub struct JsonList<'b> {
@@ -16,6 +16,12 @@ pub struct JsonList<'b> {
 
 /// The one field that is read.
 const FIELD: &str = "data";
+
+#[derive(Deserialize)]
+struct GoodBody<'b> {
+    #[serde(borrow)]
+    data: Vec<&'b RawValue>,
+}
 
 #[derive(Deserialize)]
 struct Body<'b> {
@@ -27,6 +33,12 @@ impl<'b> JsonList<'b> {
     /// `is_json` tells whether the request says that the body is JSON.
     pub fn parse(body: &'b [u8], is_json: bool) -> Result<Self, ApiError> {
         let text = json_text(body, is_json)?;
+        // One way through the text is enough if it is as it should be. A list would be taken for the fields in order.
+        if text.trim_start().starts_with('{')
+            && let Ok(GoodBody { data: items }) = serde_json::from_str(text)
+        {
+            return Ok(Self { items });
+        }
         let document: &RawValue =
             serde_json::from_str(text).map_err(|error| invalid(not_json(text, &error)))?;
         if !document.get().starts_with('{') {
@@ -54,6 +66,9 @@ impl<'b> JsonList<'b> {
     /// Each item with its place in the list; a mistake in it is located in the body.
     pub fn items<T: DeserializeOwned>(&self) -> impl Iterator<Item = Result<T, ApiError>> {
         self.items.iter().enumerate().map(|(index, item)| {
+            if let Some(item) = strict_json::read(item.get()) {
+                return Ok(item);
+            }
             let place = [FIELD.into(), index.into()];
             let value = parsed(item).map_err(|()| {
                 let message = "is nested too deeply, or holds a number or text that cannot be read";

@@ -23,6 +23,7 @@ mod query_string;
 mod query_values;
 mod request_id;
 mod resource_metadata;
+mod strict_json;
 
 pub(crate) use access::host_of;
 pub use access::{ACCESS_COOKIE, Access, ChosenTenant, bearer_token};

@@ -10,7 +10,7 @@ use bennu_domain::time::{Clock, Timestamp};
 use bennu_store::{JobKey, NewJobRow, Store, StoreError};
 use tokio::sync::Notify;
 
-use super::{AnnotationJobs, ClaimedJob, JobEnd, JobId, JobLimits, JobsError};
+use super::{AnnotationJobs, CLAIM_BYTES, ClaimedJob, JobEnd, JobId, JobLimits, JobsError};
 
 /// A worker hears at once of jobs that its own process queues; those of others, and those that become due, it looks for this often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -36,7 +36,7 @@ impl EmbeddedAnnotationJobs {
             return Ok(Vec::new());
         }
         let lease_ends = self.clock.now().after(self.limits.lease);
-        let rows = self.store.claim_jobs(most, lease_ends).await.map_err(unavailable)?;
+        let rows = self.store.claim_jobs(most, CLAIM_BYTES, lease_ends).await.map_err(unavailable)?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in rows {
             match serde_json::from_str(&row.payload) {

@@ -18,6 +18,10 @@ pub use embedded::EmbeddedAnnotationJobs;
 pub use redis::{RedisAnnotationJobs, RedisDurability};
 pub use replay::{ReplayError, replay};
 
+/// A claim ends with the job with which it reaches this many bytes: bounds the memory of a worker, which takes several times as
+/// much. A thousand times that of an annotation with a long explanation.
+const CLAIM_BYTES: usize = 4 << 20;
+
 /// What bounds a queue of annotations.
 #[derive(Debug, Clone, Copy)]
 pub struct JobLimits {
@@ -66,7 +70,8 @@ pub trait AnnotationJobs: Send + Sync {
     /// Queues the jobs of a request, all or none. Returns only when they are as durable as the queue promises.
     async fn enqueue(&self, scope: &TenantScope, jobs: Vec<AnnotationJob>) -> Result<(), JobsError>;
 
-    /// Up to so many jobs that are due, those of dead workers included. Waits a moment if there are none.
+    /// Up to so many jobs that are due, those of dead workers included; fewer if they are large. Waits a moment if there are
+    /// none.
     async fn claim(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError>;
 
     /// Says what became of claimed jobs. Jobs of which nothing is said come up again when their lease is over.

@@ -41,6 +41,7 @@ of_all_queues!(
     a_full_queue_refuses_whole_requests,
     queued_annotations_are_counted_by_receipt_and_tenant,
     a_claim_of_an_empty_queue_returns_soon,
+    a_claim_of_large_jobs_is_a_small_one,
 );
 
 fn done(claimed: Vec<ClaimedJob>) -> Vec<(ClaimedJob, JobEnd)> {
@@ -143,6 +144,22 @@ async fn queued_annotations_are_counted_by_receipt_and_tenant(queue: TestQueue) 
     assert_eq!((count(1, "r").await, count(2, "r").await), (250, 5));
     assert_eq!((count(1, "s").await, count(3, "r").await), (0, 0));
     assert_eq!(queue.jobs.depth().await.unwrap(), 4);
+}
+
+async fn a_claim_of_large_jobs_is_a_small_one(queue: TestQueue) {
+    let large = |number: usize| {
+        let mut jobs = request(&number.to_string(), 1, &queue.clock);
+        jobs[0].items[0].annotation.verdict.explanation = Some("x".repeat(1 << 20));
+        jobs
+    };
+    for number in 0..15 {
+        queue.jobs.enqueue(&tenant(1), large(number)).await.unwrap();
+    }
+    let mut claims = Vec::new();
+    while claims.iter().sum::<usize>() < 15 {
+        claims.push(queue.claim(100).await.len());
+    }
+    assert!(claims.len() > 1 && claims[0] <= 10, "{claims:?}");
 }
 
 async fn a_claim_of_an_empty_queue_returns_soon(queue: TestQueue) {

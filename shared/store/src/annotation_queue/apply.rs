@@ -1,12 +1,14 @@
 //! Annotations of the queue are applied, and their receipts written, in one transaction: a job that comes again finds in
 //! the receipt what is done already, and does not do it twice.
 
+use std::slice;
+
 use bennu_domain::time::Timestamp;
 
 use super::failures::NewFailure;
 use super::receipts::{ItemOutcome, Receipts};
 use super::{QueuedEnd, QueuedWrite, no_target, out_of_bounds};
-use crate::annotations::{AnnotationOutcome, AnnotationWrite, storable};
+use crate::annotations::{AnnotationOutcome, StorableWrite};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
 
@@ -18,7 +20,7 @@ impl ScopedStore<'_> {
     /// erased tenant is settled without a trace.
     pub async fn apply_queued(
         self,
-        items: &[QueuedWrite],
+        items: &[QueuedWrite<'_>],
         patience_ends: Timestamp,
     ) -> Result<Vec<QueuedEnd>, StoreError> {
         for _ in 0..ATTEMPTS {
@@ -33,27 +35,25 @@ impl ScopedStore<'_> {
 
     async fn try_apply_queued(
         self,
-        items: &[QueuedWrite],
+        items: &[QueuedWrite<'_>],
         patience_ends: Timestamp,
     ) -> Result<Vec<QueuedEnd>, StoreError> {
-        let writes = items
-            .iter()
-            .map(|item| AnnotationWrite { annotation: item.annotation.clone(), received: item.received });
-        let writes = storable(writes.collect());
+        let mut writes: Vec<StorableWrite<'_>> =
+            items.iter().map(|item| StorableWrite::new(&item.annotation, item.received)).collect();
         let spans = self.know_spans(&writes).await?;
         let transaction = self.begin().await?;
         let mut receipts = Receipts::load(self, &transaction, items).await?;
         let (mut ends, mut failures) = (vec![QueuedEnd::Settled; items.len()], Vec::new());
-        let left: Vec<usize> =
-            (0..items.len()).filter(|index| !receipts.is_settled(&items[*index])).collect();
-        let left_writes: Vec<AnnotationWrite> = left.iter().map(|index| writes[*index].clone()).collect();
-        let outcomes = self.apply(&transaction, &left_writes, &spans).await?;
+        let left: Vec<usize> = (0..items.len()).filter(|index| !receipts.is_settled(*index)).collect();
+        let mut index = 0..;
+        writes.retain(|_| index.next().is_some_and(|index| !receipts.is_settled(index)));
+        let outcomes = self.apply(&transaction, &writes, &spans).await?;
         for (index, outcome) in left.into_iter().zip(outcomes) {
             let item = &items[index];
             let target = &item.annotation.target;
             let reason = match outcome {
                 AnnotationOutcome::Stored(id) => {
-                    receipts.settle(item, ItemOutcome::Applied(id));
+                    receipts.settle(index, ItemOutcome::Applied(id));
                     continue;
                 }
                 AnnotationOutcome::NoTarget if item.waits_since > patience_ends => {
@@ -63,7 +63,7 @@ impl ScopedStore<'_> {
                 AnnotationOutcome::NoTarget => no_target(target),
                 AnnotationOutcome::OutOfBounds(error) => out_of_bounds(target, error),
             };
-            receipts.settle(item, ItemOutcome::Failed(reason.clone()));
+            receipts.settle(index, ItemOutcome::Failed(reason.clone()));
             failures.push(NewFailure { item, reason });
         }
         self.insert_failures(&transaction, &failures).await?;
@@ -73,14 +73,14 @@ impl ScopedStore<'_> {
     }
 
     /// An annotation that the database never takes is put aside with the reason.
-    pub async fn fail_queued(self, item: &QueuedWrite, reason: &str) -> Result<(), StoreError> {
+    pub async fn fail_queued(self, item: &QueuedWrite<'_>, reason: &str) -> Result<(), StoreError> {
         let transaction = match self.begin().await {
             Err(StoreError::TenantErased) => return Ok(()),
             begun => begun?,
         };
-        let mut receipts = Receipts::load(self, &transaction, std::slice::from_ref(item)).await?;
-        if !receipts.is_settled(item) {
-            receipts.settle(item, ItemOutcome::Failed(reason.to_owned()));
+        let mut receipts = Receipts::load(self, &transaction, slice::from_ref(item)).await?;
+        if !receipts.is_settled(0) {
+            receipts.settle(0, ItemOutcome::Failed(reason.to_owned()));
             self.insert_failures(&transaction, &[NewFailure { item, reason: reason.to_owned() }]).await?;
             receipts.write(self, &transaction).await?;
         }

@@ -83,16 +83,25 @@ impl Store {
         count_jobs(&self.reads_across_tenants("counting queued annotations"), usize::MAX).await
     }
 
-    /// Up to so many jobs that are due, of all tenants, longest due first; they are due again at `lease_ends`.
-    pub async fn claim_jobs(&self, most: usize, lease_ends: Timestamp) -> Result<Vec<JobRow>, StoreError> {
+    /// Up to so many jobs that are due, of all tenants, longest due first; they are due again at `lease_ends`. Those after
+    /// the one with which their payloads reach `most_bytes` are left.
+    pub async fn claim_jobs(
+        &self,
+        most: usize,
+        most_bytes: usize,
+        lease_ends: Timestamp,
+    ) -> Result<Vec<JobRow>, StoreError> {
         let transaction = self.begin_across_tenants("claiming queued annotations").await?;
         let skip = if is_postgres(&transaction) { "FOR UPDATE SKIP LOCKED" } else { "" };
         let sql = format!(
-            "UPDATE annotation_jobs SET due_at = $1 WHERE (tenant_id, id) IN \
-             (SELECT tenant_id, id FROM annotation_jobs WHERE due_at <= $2 ORDER BY due_at, id LIMIT $3 {skip}) \
+            "UPDATE annotation_jobs SET due_at = $1 WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM \
+             (SELECT tenant_id, id, sum(bytes) OVER (ORDER BY due_at, id) - bytes AS before FROM \
+             (SELECT tenant_id, id, due_at, octet_length(payload) AS bytes FROM annotation_jobs \
+             WHERE due_at <= $2 ORDER BY due_at, id LIMIT $3 {skip}) AS due) AS due WHERE before < $4) \
              RETURNING tenant_id, id, payload"
         );
-        let values: [Value; 3] = [lease_ends.0.into(), self.now().into(), as_i64(most).into()];
+        let values: [Value; 4] =
+            [lease_ends.0.into(), self.now().into(), as_i64(most).into(), as_i64(most_bytes).into()];
         let statement = Statement::from_sql_and_values(transaction.get_database_backend(), sql, values);
         let rows = transaction.query_all_raw(statement).await?;
         transaction.commit_loosely().await?; // unclaimed again after a crash

@@ -6,6 +6,8 @@ mod failures;
 mod jobs;
 mod receipts;
 
+use std::borrow::Cow;
+
 use bennu_domain::annotation::{Annotation, OutOfBounds, Target};
 use bennu_domain::time::Timestamp;
 
@@ -15,13 +17,13 @@ pub use receipts::{ItemOutcome, Receipt};
 
 /// An annotation of the queue.
 #[derive(Debug, Clone, PartialEq)]
-pub struct QueuedWrite {
-    pub receipt: String,
+pub struct QueuedWrite<'a> {
+    pub receipt: Cow<'a, str>,
     /// Annotations of the request.
     pub total: usize,
     /// Place in the request.
     pub index: usize,
-    pub annotation: Annotation,
+    pub annotation: Cow<'a, Annotation>,
     /// The time of the request: of two annotations for one key the later one counts.
     pub received: Timestamp,
     /// When waiting for its target began.

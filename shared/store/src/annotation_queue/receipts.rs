@@ -1,6 +1,6 @@
 //! Receipts: what became of every annotation of a request, for as long as receipts are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bennu_domain::annotation::TargetKind;
 use bennu_domain::annotation_job::ITEMS_A_JOB;
@@ -46,44 +46,61 @@ struct Part {
 }
 
 /// The parts of the receipts that some annotations belong to.
-pub(super) struct Receipts(BTreeMap<(String, usize), Part>);
-
-fn part_of(item: &QueuedWrite) -> (String, usize) {
-    (item.receipt.clone(), item.index / ITEMS_A_JOB)
+pub(super) struct Receipts<'a> {
+    parts: Vec<(PartKey<'a>, Part)>,
+    /// Of each annotation: its part, and the place in it.
+    places: Vec<(usize, usize)>,
 }
 
-impl Receipts {
+/// The receipt, and the number of the part.
+type PartKey<'a> = (&'a str, usize);
+
+impl<'a> Receipts<'a> {
     pub async fn load(
         scoped: ScopedStore<'_>,
         transaction: &WriteTransaction,
-        items: &[QueuedWrite],
+        items: &'a [QueuedWrite<'_>],
     ) -> Result<Self, StoreError> {
-        let mut parts: BTreeMap<(String, usize), Part> = BTreeMap::new();
+        const COLUMNS: &[(&str, ColumnType)] = &[("receipt", Text), ("part", BigInt), ("n", BigInt)];
+        let mut parts: Vec<(PartKey<'_>, Part)> = Vec::new();
+        let mut known: HashMap<PartKey<'_>, usize> = HashMap::new();
+        let mut places = Vec::with_capacity(items.len());
         for item in items {
-            let kind = item.annotation.target.kind().code();
-            let (total, received) = (item.total, item.received);
-            let new = || Part { kind, total, received, outcomes: Vec::new(), changed: false };
-            parts.entry(part_of(item)).or_insert_with(new);
+            let key = (&*item.receipt, item.index / ITEMS_A_JOB);
+            let part = *known.entry(key).or_insert_with(|| {
+                let kind = item.annotation.target.kind().code();
+                let (total, received) = (item.total, item.received);
+                parts.push((key, Part { kind, total, received, outcomes: Vec::new(), changed: false }));
+                parts.len() - 1
+            });
+            places.push((part, item.index % ITEMS_A_JOB));
         }
-        let mut rows = RowSet::new(&[("receipt", Text), ("part", BigInt)], parts.len());
-        parts.keys().for_each(|(receipt, part)| rows.push([receipt.as_str().into(), as_i64(*part).into()]));
-        let sql = "SELECT r.receipt, r.part, r.target_kind, r.total, r.received_at, r.outcomes FROM v \
+        let mut rows = RowSet::new(COLUMNS, parts.len());
+        for (n, ((receipt, part), _)) in parts.iter().enumerate() {
+            rows.push([(*receipt).into(), as_i64(*part).into(), as_i64(n).into()]);
+        }
+        let sql = "SELECT v.n, r.part, r.target_kind, r.total, r.received_at, r.outcomes FROM v \
                    CROSS JOIN annotation_receipts r \
                    WHERE r.tenant_id = {0} AND r.receipt = v.receipt AND r.part = v.part";
-        for (key, part) in rows.query(transaction, sql, &[scoped.tenant.into()], read_part).await? {
-            parts.insert(key, part);
+        let read = |row: QueryResult| Ok((row.try_get_by_index::<i64>(0)?, read_part(&row)?.1));
+        for (n, part) in rows.query(transaction, sql, &[scoped.tenant.into()], read).await? {
+            if let Some((_, known)) = usize::try_from(n).ok().and_then(|n| parts.get_mut(n)) {
+                *known = part;
+            }
         }
-        Ok(Self(parts))
+        Ok(Self { parts, places })
     }
 
-    pub fn is_settled(&self, item: &QueuedWrite) -> bool {
-        let outcome = self.0.get(&part_of(item)).and_then(|part| part.outcomes.get(item.index % ITEMS_A_JOB));
+    /// Whether something is known of the annotation with this index already.
+    pub fn is_settled(&self, index: usize) -> bool {
+        let (part, place) = self.places[index];
+        let outcome = self.parts[part].1.outcomes.get(place);
         outcome.is_some_and(|outcome| *outcome != ItemOutcome::Waiting)
     }
 
-    pub fn settle(&mut self, item: &QueuedWrite, outcome: ItemOutcome) {
-        let Some(part) = self.0.get_mut(&part_of(item)) else { return };
-        let place = item.index % ITEMS_A_JOB;
+    pub fn settle(&mut self, index: usize, outcome: ItemOutcome) {
+        let (part, place) = self.places[index];
+        let part = &mut self.parts[part].1;
         if part.outcomes.len() <= place {
             part.outcomes.resize(place + 1, ItemOutcome::Waiting);
         }
@@ -104,7 +121,8 @@ impl Receipts {
             ("received_at", BigInt),
             ("outcomes", Text),
         ];
-        let changed: Vec<_> = self.0.into_iter().filter(|(_, part)| part.changed).collect();
+        let mut changed: Vec<_> = self.parts.into_iter().filter(|(_, part)| part.changed).collect();
+        changed.sort_unstable_by_key(|(key, _)| *key); // everybody writes them in the same order
         let mut rows = RowSet::new(COLUMNS, changed.len());
         for ((receipt, number), part) in changed {
             let kind: Value = i64::from(part.kind).into();
@@ -128,7 +146,8 @@ impl ScopedStore<'_> {
         let sql = "SELECT r.receipt, r.part, r.target_kind, r.total, r.received_at, r.outcomes FROM v \
                    CROSS JOIN annotation_receipts r WHERE r.tenant_id = {0} AND r.receipt = v.receipt";
         let mut found: Option<Receipt> = None;
-        for ((_, number), part) in rows.query(&self.reads(), sql, &[self.tenant.into()], read_part).await? {
+        let read = |row: QueryResult| read_part(&row);
+        for (number, part) in rows.query(&self.reads(), sql, &[self.tenant.into()], read).await? {
             let kind = TargetKind::from_code(part.kind).unwrap_or(TargetKind::Span);
             let (received, total) = (part.received, part.total);
             let receipt = found.get_or_insert(Receipt { kind, received, total, items: BTreeMap::new() });
@@ -150,8 +169,8 @@ impl Store {
     }
 }
 
-#[allow(clippy::needless_pass_by_value)] // the shape that row sets ask for
-fn read_part(row: QueryResult) -> Result<((String, usize), Part), sea_orm::DbErr> {
+/// From the second column on: its number, and what it says.
+fn read_part(row: &QueryResult) -> Result<(usize, Part), sea_orm::DbErr> {
     let number: i64 = row.try_get_by_index(1)?;
     let total: i64 = row.try_get_by_index(3)?;
     let outcomes: String = row.try_get_by_index(5)?;
@@ -162,7 +181,7 @@ fn read_part(row: QueryResult) -> Result<((String, usize), Part), sea_orm::DbErr
         outcomes: read(&outcomes),
         changed: false,
     };
-    Ok(((row.try_get_by_index(0)?, usize::try_from(number).unwrap_or_default()), part))
+    Ok((usize::try_from(number).unwrap_or_default(), part))
 }
 
 fn written(outcomes: &[ItemOutcome]) -> String {

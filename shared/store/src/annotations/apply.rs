@@ -2,7 +2,7 @@
 
 use super::known_spans::KnownSpans;
 use super::upsert::{Upsert, upsert};
-use super::{AnnotationOutcome, AnnotationWrite};
+use super::{AnnotationOutcome, AnnotationWrite, StorableWrite};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
 use crate::transaction::WriteTransaction;
@@ -13,7 +13,8 @@ const ATTEMPTS: usize = 5;
 impl ScopedStore<'_> {
     /// Applies all annotations or, if one of them cannot be, none; the outcomes are in order.
     pub async fn annotate(self, writes: Vec<AnnotationWrite>) -> Result<Vec<AnnotationOutcome>, StoreError> {
-        let writes = storable(writes);
+        let writes: Vec<StorableWrite<'_>> =
+            writes.iter().map(|write| StorableWrite::new(&write.annotation, write.received)).collect();
         for _ in 0..ATTEMPTS {
             let spans = self.know_spans(&writes).await?;
             let transaction = self.begin().await?;
@@ -37,7 +38,7 @@ impl ScopedStore<'_> {
     pub(crate) async fn apply(
         self,
         transaction: &WriteTransaction,
-        writes: &[AnnotationWrite],
+        writes: &[StorableWrite<'_>],
         spans: &KnownSpans,
     ) -> Result<Vec<AnnotationOutcome>, StoreError> {
         let places = self.hold_targets(transaction, writes, spans).await?;
@@ -55,10 +56,4 @@ impl ScopedStore<'_> {
         }
         Ok(outcomes)
     }
-}
-
-pub(crate) fn storable(writes: Vec<AnnotationWrite>) -> Vec<AnnotationWrite> {
-    let storable =
-        |write: AnnotationWrite| AnnotationWrite { annotation: write.annotation.storable(), ..write };
-    writes.into_iter().map(storable).collect()
 }

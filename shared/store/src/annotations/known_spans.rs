@@ -9,7 +9,7 @@ use bennu_domain::ids::SpanId;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use serde_json::Value;
 
-use super::AnnotationWrite;
+use super::StorableWrite;
 use crate::blocks::load_spans;
 use crate::entities::span;
 use crate::error::StoreError;
@@ -41,18 +41,21 @@ impl KnownSpans {
 
 impl ScopedStore<'_> {
     /// The spans that are annotated, or whose documents are.
-    pub(crate) async fn know_spans(self, writes: &[AnnotationWrite]) -> Result<KnownSpans, StoreError> {
+    pub(crate) async fn know_spans(self, writes: &[StorableWrite<'_>]) -> Result<KnownSpans, StoreError> {
         let mut known = KnownSpans::default();
         let mut ids: Vec<SpanId> =
             writes.iter().flat_map(|write| spans_of(&write.annotation.target)).collect();
         ids.sort_unstable();
         ids.dedup();
+        let remembered = self.store.span_rows.take_known(self.tenant, &mut ids);
         for (id, row) in self.span_rows_with_ids(&ids).await? {
             // A span id may be in several traces; the first one that came stands for all.
             let first = known.rows.entry(id).or_insert(row.0);
             *first = row.0.min(*first);
         }
-        let of_document = |write: &AnnotationWrite| match &write.annotation.target {
+        self.store.span_rows.remember(self.tenant, known.rows.iter().map(|(id, row)| (*id, *row)));
+        known.rows.extend(remembered);
+        let of_document = |write: &StorableWrite<'_>| match &write.annotation.target {
             Target::Document(id, _) => known.row(id),
             _ => None,
         };

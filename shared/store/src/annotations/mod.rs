@@ -6,18 +6,21 @@ mod apply;
 mod delete;
 mod known_spans;
 mod list;
+mod span_rows;
 mod summaries;
 mod targets;
 mod transfer;
 mod upsert;
 
+use std::borrow::Cow;
+
 use bennu_domain::annotation::{Annotation, OutOfBounds};
 use bennu_domain::ids::AnnotationId;
 use bennu_domain::time::Timestamp;
 
-pub(crate) use apply::storable;
 pub use delete::AnnotationDelete;
 pub use list::{AnnotationList, StoredAnnotation};
+pub(crate) use span_rows::SpanRows;
 pub use summaries::{AnnotationSummary, LabelCount, SummaryQuery};
 
 /// An annotation with the time at which it was received: of two for one key, the later one counts.
@@ -25,6 +28,20 @@ pub use summaries::{AnnotationSummary, LabelCount, SummaryQuery};
 pub struct AnnotationWrite {
     pub annotation: Annotation,
     pub received: Timestamp,
+}
+
+/// The same on its way into the database.
+#[derive(Debug)]
+pub(crate) struct StorableWrite<'a> {
+    /// As databases take it.
+    annotation: Cow<'a, Annotation>,
+    received: Timestamp,
+}
+
+impl<'a> StorableWrite<'a> {
+    pub fn new(annotation: &'a Annotation, received: Timestamp) -> Self {
+        Self { annotation: annotation.storable(), received }
+    }
 }
 
 /// What became of an annotation.

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use bennu_domain::annotation::{Target, TargetKind};
-use bennu_domain::ids::TraceId;
+use bennu_domain::ids::{SpanId, TraceId};
 use sea_orm::{QueryResult, Value};
 
-use super::AnnotationWrite;
+use super::StorableWrite;
 use super::known_spans::KnownSpans;
 use crate::bulk::{ColumnType, RowSet};
 use crate::error::StoreError;
@@ -65,7 +65,7 @@ impl ScopedStore<'_> {
     pub(super) async fn hold_targets(
         self,
         transaction: &WriteTransaction,
-        writes: &[AnnotationWrite],
+        writes: &[StorableWrite<'_>],
         spans: &KnownSpans,
     ) -> Result<Vec<Option<Place>>, StoreError> {
         let mut places: Vec<Option<Place>> = vec![None; writes.len()];
@@ -90,7 +90,29 @@ impl ScopedStore<'_> {
                 uses.get(n).into_iter().flatten().for_each(|index| places[*index] = Some(place));
             }
         }
+        self.forget_missing(writes, spans, &places)?;
         Ok(places)
+    }
+
+    /// A span that was looked up and is not there was deleted since, and with its id there may be another one.
+    fn forget_missing(
+        self,
+        writes: &[StorableWrite<'_>],
+        spans: &KnownSpans,
+        places: &[Option<Place>],
+    ) -> Result<(), StoreError> {
+        let missing = |(write, place): (&StorableWrite<'_>, &Option<Place>)| match &write.annotation.target {
+            Target::Span(id) | Target::Document(id, _) if place.is_none() => {
+                spans.row(id).map(|_| id.clone())
+            }
+            _ => None,
+        };
+        let missing: Vec<String> = writes.iter().zip(places).filter_map(missing).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.store.span_rows.forget(self.tenant, missing.iter().flat_map(|id| SpanId::meant_by(id)));
+        Err(StoreError::LostRace)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Annotations whose targets are known become rows: new ones, or newer content of those that are there.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use bennu_domain::ids::AnnotationId;
 use sea_orm::{QueryResult, Value};
 
-use super::AnnotationWrite;
+use super::StorableWrite;
 use super::summaries::SummaryChanges;
 use super::targets::Place;
 use crate::bulk::{ColumnType, RowSet, reserve_ids};
@@ -18,7 +18,7 @@ use ColumnType::{BigInt, Double, Text};
 /// An annotation, its place in the request and that of its target.
 pub(super) struct Upsert<'a> {
     pub index: usize,
-    pub write: &'a AnnotationWrite,
+    pub write: &'a StorableWrite<'a>,
     pub place: Place,
 }
 
@@ -46,80 +46,98 @@ impl<'a> Upsert<'a> {
     }
 }
 
-/// Answers the row of each annotation by its index. Of several with one key the latest counts, of equally late ones the
-/// last; a row that is later than all of them stays as it is.
+/// An annotation that counts: of several with one key the latest, of equally late ones the last.
+struct Latest<'a> {
+    key: Key<'a>,
+    upsert: &'a Upsert<'a>,
+    /// A fresh one, or that of the row that is there.
+    id: i64,
+}
+
+/// Answers the row of each annotation by its index. A row that is later than what comes stays as it is.
+///
+/// Most annotations are new. So all are inserted, and only if some are not taken, as their keys are there already, those
+/// rows are looked up.
 pub(super) async fn upsert(
     scoped: ScopedStore<'_>,
     transaction: &WriteTransaction,
     upserts: &[Upsert<'_>],
 ) -> Result<Vec<(usize, AnnotationId)>, StoreError> {
-    // In order of the key: everybody inserts in the same order, or they may lock each other out.
-    let mut latest: BTreeMap<Key<'_>, &Upsert<'_>> = BTreeMap::new();
-    for upsert in upserts {
-        let known = latest.entry(upsert.key()).or_insert(upsert);
-        if upsert.write.received >= known.write.received {
-            *known = upsert;
-        }
-    }
-    let mut existing = find_existing(scoped, transaction, &latest).await?;
-    let mut fresh: Vec<usize> = Vec::new();
-    let (mut inserts, mut updates) = (RowSet::new(ROW, latest.len()), RowSet::new(ROW, latest.len()));
+    let (mut latest, of_upsert) = latest(upserts);
+    reserve(transaction, &mut latest).await?;
+    let tenant: [Value; 1] = [scoped.tenant.into()];
+    let mut inserts = RowSet::new(ROW, latest.len());
+    latest.iter().for_each(|new| inserts.push(row(new)));
+    let inserted = inserts.execute(transaction, INSERT, &tenant).await?;
+    let mut existing = if inserted < latest.len() as u64 {
+        find_existing(scoped, transaction, &latest).await?
+    } else {
+        HashMap::new()
+    };
+    let mut updates = RowSet::new(ROW, existing.len());
     let mut changes = SummaryChanges::default();
-    fresh.extend(
-        latest.iter().filter(|(key, _)| !existing.contains_key(*key)).map(|(_, upsert)| upsert.index),
-    );
-    fresh.sort_unstable(); // ids rise in the order of the request
-    let [new_ids] = reserve_ids(transaction, [("annotations", fresh.len())]).await?;
-    let new_ids: BTreeMap<usize, i64> = fresh.into_iter().zip(new_ids).collect();
-    let mut rows: BTreeMap<Key<'_>, i64> = BTreeMap::new();
-    for (key, upsert) in latest {
-        let kind = upsert.write.annotation.target.kind();
-        let (received, project) = (upsert.write.received.0, upsert.place.project);
-        let verdict = &upsert.write.annotation.verdict;
-        match (existing.remove(&key), new_ids.get(&upsert.index)) {
-            (Some(old), _) => {
-                rows.insert(key, old.id);
-                if old.updated_at <= received {
-                    changes.remove(
-                        (old.project, kind, key.3),
-                        old.created_at,
-                        old.label.as_deref(),
-                        old.score,
-                    );
-                    changes.add(
-                        (project, kind, key.3),
-                        old.created_at,
-                        verdict.label.as_deref(),
-                        verdict.score,
-                    );
-                    updates.push(row(old.id, key, upsert));
-                }
-            }
-            (None, Some(id)) => {
-                rows.insert(key, *id);
-                changes.add((project, kind, key.3), received, verdict.label.as_deref(), verdict.score);
-                inserts.push(row(*id, key, upsert));
-            }
-            (None, None) => return Err(StoreError::LostRace),
+    let mut kept = 0;
+    for (n, new) in latest.iter_mut().enumerate() {
+        let (kind, name) = (new.upsert.write.annotation.target.kind(), new.key.3);
+        let (received, group) = (new.upsert.write.received.0, (new.upsert.place.project, kind, name));
+        let verdict = &new.upsert.write.annotation.verdict;
+        let (label, score) = (verdict.label.as_deref(), verdict.score);
+        let Some(old) = existing.remove(&n).filter(|old| old.id != new.id) else {
+            changes.add(group, received, label, score);
+            continue;
+        };
+        kept += 1;
+        new.id = old.id;
+        if old.updated_at <= received {
+            let old_group = (old.project, kind, name);
+            changes.remove(old_group, old.created_at, old.label.as_deref(), old.score);
+            changes.add(group, old.created_at, label, score);
+            updates.push(row(new));
         }
     }
-    let new = new_ids.len() as u64;
-    if inserts.execute(transaction, INSERT, &[scoped.tenant.into()]).await? < new {
-        return Err(StoreError::LostRace); // somebody else has just added one of them
+    if inserted + kept < latest.len() as u64 {
+        return Err(StoreError::LostRace); // somebody else has just deleted one that was there
     }
-    updates.execute(transaction, UPDATE, &[scoped.tenant.into()]).await?;
+    updates.execute(transaction, UPDATE, &tenant).await?;
     changes.write(scoped, transaction).await?;
-    Ok(upserts
-        .iter()
-        .filter_map(|upsert| Some((upsert.index, AnnotationId(*rows.get(&upsert.key())?))))
-        .collect())
+    let row_of = |(upsert, place): (&Upsert<'_>, usize)| (upsert.index, AnnotationId(latest[place].id));
+    Ok(upserts.iter().zip(of_upsert).map(row_of).collect())
 }
 
-async fn find_existing<'a>(
+/// The annotations that count, and for each of all the place of the one that counts for its key. They are in order of the
+/// key: everybody inserts in the same order, or they may lock each other out.
+fn latest<'a>(upserts: &'a [Upsert<'_>]) -> (Vec<Latest<'a>>, Vec<usize>) {
+    let mut order: Vec<(Key<'_>, usize)> = upserts.iter().map(Upsert::key).zip(0..).collect();
+    order.sort_unstable();
+    let mut latest: Vec<Latest<'a>> = Vec::with_capacity(upserts.len());
+    let mut of_upsert = vec![0; upserts.len()];
+    for (key, place) in order {
+        let upsert = &upserts[place];
+        match latest.last_mut().filter(|last| last.key == key) {
+            Some(last) if upsert.write.received >= last.upsert.write.received => last.upsert = upsert,
+            Some(_) => {}
+            None => latest.push(Latest { key, upsert, id: 0 }),
+        }
+        of_upsert[place] = latest.len() - 1;
+    }
+    (latest, of_upsert)
+}
+
+/// Fresh ids, rising in the order of the request.
+async fn reserve(transaction: &WriteTransaction, latest: &mut [Latest<'_>]) -> Result<(), StoreError> {
+    let [ids] = reserve_ids(transaction, [("annotations", latest.len())]).await?;
+    let mut in_order: Vec<&mut Latest<'_>> = latest.iter_mut().collect();
+    in_order.sort_unstable_by_key(|new| new.upsert.index);
+    in_order.into_iter().zip(ids).for_each(|(new, id)| new.id = id);
+    Ok(())
+}
+
+/// The rows with the keys of these annotations, by the place of the annotation.
+async fn find_existing(
     scoped: ScopedStore<'_>,
     transaction: &WriteTransaction,
-    latest: &BTreeMap<Key<'a>, &Upsert<'_>>,
-) -> Result<BTreeMap<Key<'a>, Existing>, StoreError> {
+    latest: &[Latest<'_>],
+) -> Result<HashMap<usize, Existing>, StoreError> {
     const KEY: &[(&str, ColumnType)] = &[
         ("n", BigInt),
         ("target_kind", BigInt),
@@ -129,15 +147,10 @@ async fn find_existing<'a>(
         ("identifier", Text),
     ];
     let mut rows = RowSet::new(KEY, latest.len());
-    for (n, (kind, row, position, name, identifier)) in (0_i64..).zip(latest.keys().copied()) {
-        rows.push([
-            n.into(),
-            i64::from(kind).into(),
-            row.into(),
-            position.into(),
-            name.into(),
-            identifier.into(),
-        ]);
+    for (n, Latest { key: (kind, row, position, name, identifier), .. }) in (0_i64..).zip(latest) {
+        let kind = i64::from(*kind);
+        let (name, identifier) = ((*name).into(), (*identifier).into());
+        rows.push([n.into(), kind.into(), (*row).into(), (*position).into(), name, identifier]);
     }
     let lock = if is_postgres(transaction) { "ORDER BY a.id FOR UPDATE OF a" } else { "" };
     let sql = format!(
@@ -145,7 +158,6 @@ async fn find_existing<'a>(
          WHERE a.tenant_id = {{0}} AND a.target_kind = v.target_kind AND a.target_row_id = v.target_row_id \
          AND a.position = v.position AND a.name = v.name AND a.identifier = v.identifier {lock}"
     );
-    let keys: Vec<Key<'a>> = latest.keys().copied().collect();
     let read = |row: QueryResult| {
         let existing = Existing {
             id: row.try_get_by_index(1)?,
@@ -155,11 +167,9 @@ async fn find_existing<'a>(
             created_at: row.try_get_by_index(5)?,
             updated_at: row.try_get_by_index(6)?,
         };
-        Ok((row.try_get_by_index::<i64>(0)?, existing))
+        Ok((usize::try_from(row.try_get_by_index::<i64>(0)?).unwrap_or(usize::MAX), existing))
     };
-    let found = rows.query(transaction, &sql, &[scoped.tenant.into()], read).await?;
-    let keyed = |(n, existing)| Some((*keys.get(usize::try_from(n).ok()?)?, existing));
-    Ok(found.into_iter().filter_map(keyed).collect())
+    Ok(rows.query(transaction, &sql, &[scoped.tenant.into()], read).await?.into_iter().collect())
 }
 
 /// `given` says which of the columns that may be null are not, because row sets hold no nulls.
@@ -182,8 +192,8 @@ const ROW: &[(&str, ColumnType)] = &[
     ("received", BigInt),
 ];
 
-fn row(id: i64, key: Key<'_>, upsert: &Upsert<'_>) -> [Value; ROW.len()] {
-    let (kind, target, position, name, identifier) = key;
+fn row(Latest { key, upsert, id }: &Latest<'_>) -> [Value; ROW.len()] {
+    let (kind, target, position, name, identifier) = *key;
     let annotation = &upsert.write.annotation;
     let verdict = &annotation.verdict;
     let given = i64::from(annotation.user.is_some())
@@ -191,7 +201,7 @@ fn row(id: i64, key: Key<'_>, upsert: &Upsert<'_>) -> [Value; ROW.len()] {
         | i64::from(verdict.score.is_some()) << 2
         | i64::from(verdict.explanation.is_some()) << 3;
     [
-        id.into(),
+        (*id).into(),
         upsert.place.project.into(),
         i64::from(kind).into(),
         target.into(),

@@ -25,6 +25,8 @@ on_both_engines!(
     annotations_of_many_spans_come_in_one_query,
     two_processes_that_annotate_the_same_end_with_one_row,
     tenants_annotate_apart,
+    new_ones_and_newer_ones_of_old_come_together,
+    a_span_that_came_again_is_found_again,
 );
 
 fn retriever(trace: u128, id: u64, documents: usize) -> RequestBuilder {
@@ -162,7 +164,7 @@ async fn text_that_a_database_may_not_take_is_kept_as_far_as_possible(db: TestSt
     odd.annotation.verdict.explanation = Some("x".repeat(3_000_000));
     annotate(db.data(), [odd.clone()]).await;
     let stored = every_annotation(db.data(), db.project("p").await, TargetKind::Span).await.remove(0);
-    assert_eq!(stored.annotation, odd.annotation.storable());
+    assert_eq!(stored.annotation, odd.annotation.storable().into_owned());
     assert_eq!(stored.annotation.verdict.score, None);
 }
 
@@ -199,6 +201,43 @@ async fn two_processes_that_annotate_the_same_end_with_one_row(db: TestStore) {
     join_all(writers).await;
     assert_eq!(every_annotation(db.data(), db.project("p").await, TargetKind::Span).await.len(), 40);
     assert_eq!(db.number("SELECT SUM(annotations) FROM annotation_summaries").await, 40);
+}
+
+async fn new_ones_and_newer_ones_of_old_come_together(db: TestStore) {
+    db.write(request().project("p").spans((1..=4).map(|id| span(1, id)))).await;
+    let labelled = |id, label: &str, time| received(annotation(of_span(id), "n", label), at(time));
+    let old = annotate(db.data(), [labelled(2, "old", 5), labelled(3, "late", 20)]).await;
+    let writes =
+        [labelled(4, "new", 10), labelled(3, "early", 10), labelled(2, "newer", 10), labelled(1, "new", 10)];
+    let ids = annotate(db.data(), writes).await;
+    assert_eq!((ids[2], ids[1]), (old[0], old[1]));
+    assert!(old[1] < ids[0] && ids[0] < ids[3], "ids rise in the order of the request: {ids:?}");
+    let listed = every_annotation(db.data(), db.project("p").await, TargetKind::Span).await;
+    assert_eq!(labels(&listed), ["new", "new", "late", "newer"]);
+    let times: Vec<_> = listed.iter().map(|stored| (stored.created_at, stored.updated_at)).collect();
+    assert_eq!(times, [(at(10), at(10)), (at(10), at(10)), (at(20), at(20)), (at(5), at(10))]);
+    assert_eq!(db.number("SELECT SUM(annotations) FROM annotation_summaries").await, 4);
+    assert_eq!(db.number("SELECT COUNT(*) FROM annotation_summaries WHERE label = '=old'").await, 0);
+}
+
+/// The row of a span that was annotated is remembered; nobody may notice.
+async fn a_span_that_came_again_is_found_again(db: TestStore) {
+    let other = db.another(NOTHING_IS_LARGE).await;
+    let scope = bennu_access::SystemScope::for_tenant(bennu_domain::ids::TenantId::DEFAULT, "test");
+    db.write(request().project("p").span(span(1, 1))).await;
+    annotate(db.data(), [annotation(of_span(1), "n", "first")]).await;
+    let trace = db.data().trace_row_with_id(crate::support::trace_id(1)).await.unwrap().unwrap();
+    assert!(other.scoped(&scope).delete_trace(trace).await.unwrap());
+    let outcomes = refused(db.data(), vec![annotation(of_span(1), "n", "of nothing")]).await;
+    assert_eq!(outcomes, [AnnotationOutcome::NoTarget]);
+    db.write(request().project("p").span(span(2, 1))).await;
+    annotate(db.data(), [annotation(of_span(1), "n", "second")]).await;
+    let trace = db.data().trace_row_with_id(crate::support::trace_id(2)).await.unwrap().unwrap();
+    assert!(other.scoped(&scope).delete_trace(trace).await.unwrap());
+    db.write(request().project("p").span(span(3, 1))).await;
+    annotate(db.data(), [annotation(of_span(1), "n", "third")]).await;
+    let listed = every_annotation(db.data(), db.project("p").await, TargetKind::Span).await;
+    assert_eq!(labels(&listed), ["third"]);
 }
 
 async fn tenants_annotate_apart(db: TestStore) {

@@ -1,6 +1,7 @@
 //! Every method of a scoped store, called by one tenant with the names, ids and rows of another, whose data are the same in
 //! all but one word: it answers with its own or as if there were nothing, and no row of the other changes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -84,12 +85,12 @@ fn price(dollars: f64) -> Override {
     }
 }
 
-fn queued(write: AnnotationWrite, index: usize) -> QueuedWrite {
+fn queued(write: AnnotationWrite, index: usize) -> QueuedWrite<'static> {
     QueuedWrite {
-        receipt: RECEIPT.to_owned(),
+        receipt: RECEIPT.into(),
         total: 9,
         index,
-        annotation: write.annotation,
+        annotation: Cow::Owned(write.annotation),
         received: at(0),
         waits_since: at(0),
     }

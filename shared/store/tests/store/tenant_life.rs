@@ -1,5 +1,6 @@
 //! Tenants: made, limited, suspended, erased.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -385,13 +386,13 @@ fn job() -> NewJobRow {
 }
 
 /// An annotation of a span, from the queue.
-fn queued(span: u64) -> QueuedWrite {
+fn queued(span: u64) -> QueuedWrite<'static> {
     let late = annotation(of_span(span), "n", "l");
     QueuedWrite {
-        receipt: "r".to_owned(),
+        receipt: "r".into(),
         total: 1,
         index: 0,
-        annotation: late.annotation,
+        annotation: Cow::Owned(late.annotation),
         received: late.received,
         waits_since: late.received,
     }

@@ -24,12 +24,14 @@ use redis::streams::{StreamAutoClaimReply, StreamId, StreamReadReply};
 use redis::{Client, RedisError, from_redis_value_ref};
 
 use self::scripts::{GROUP, JOBS, LATER, QUEUED, Scripts, UNREADABLE};
-use super::{AnnotationJobs, ClaimedJob, JobEnd, JobId, JobLimits, JobsError};
+use super::{AnnotationJobs, CLAIM_BYTES, ClaimedJob, JobEnd, JobId, JobLimits, JobsError};
 
 /// Redis answers in microseconds; a silence of this length is a fault.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a claim waits for a new job, and so how often a worker looks for those that become due.
 const WAIT: Duration = Duration::from_millis(250);
+/// Entries of one read: bounds what a claim brings beyond its bytes.
+const ENTRIES_AT_ONCE: usize = 10;
 /// How long an enqueue waits for the replicas that must have it.
 const REPLICA_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -90,8 +92,23 @@ impl RedisAnnotationJobs {
         }
     }
 
-    /// Those of dead workers first, then new ones.
+    /// Those of dead workers first, then new ones. Redis counts entries, not bytes: so they are asked for a few at a time.
     async fn claim_entries(&self, most: usize) -> Result<Vec<StreamId>, RedisError> {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while entries.len() < most && bytes < CLAIM_BYTES {
+            let some = ENTRIES_AT_ONCE.min(most - entries.len());
+            let found = self.claim_some(some, entries.is_empty()).await?;
+            let count = found.len();
+            bytes += found.iter().map(payload_bytes).sum::<usize>();
+            entries.extend(found);
+            if count < some {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn claim_some(&self, most: usize, waits: bool) -> Result<Vec<StreamId>, RedisError> {
         let mut connection = self.claiming.clone();
         let now = self.clock.now().0;
         self.scripts
@@ -110,7 +127,7 @@ impl RedisAnnotationJobs {
         if entries.len() < most {
             let mut read = redis::cmd("XREADGROUP");
             read.arg("GROUP").arg(GROUP).arg(&*self.consumer).arg("COUNT").arg(most - entries.len());
-            if entries.is_empty() {
+            if waits && entries.is_empty() {
                 read.arg("BLOCK").arg(i64::try_from(WAIT.as_millis()).unwrap_or(i64::MAX));
             }
             read.arg("STREAMS").arg(JOBS).arg(">");
@@ -227,6 +244,13 @@ fn field(tenant: TenantId, receipt: &str) -> String {
 
 fn payload(job: &AnnotationJob) -> Result<String, JobsError> {
     serde_json::to_string(job).map_err(|error| JobsError::Unavailable(error.to_string()))
+}
+
+fn payload_bytes(entry: &StreamId) -> usize {
+    match entry.map.get("job") {
+        Some(redis::Value::BulkString(bytes)) => bytes.len(),
+        _ => 0,
+    }
 }
 
 fn read_entry(entry: &StreamId) -> Option<(TenantScope, AnnotationJob)> {
