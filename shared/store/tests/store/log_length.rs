@@ -18,7 +18,7 @@ fn noise(seed: u64) -> String {
         let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB)
     };
-    (0..MEBIBYTE / 32).map(|number| format!("{:016x}", word(number))).collect()
+    (0..MEBIBYTE / 32).fold(String::new(), |noise, number| noise + &format!("{:016x}", word(number)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
