@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 
 use crate::fair_queue::FairQueue;
 
-/// Whoever is nicer gets a ninth of what others get, and all that these leave.
+/// Whoever is so much nicer gets a ninth of what others get, and all that these leave.
+#[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
 /// Cheap to clone; the threads end with the last clone. Those who wait hold a request each, which the budget of the receivers
@@ -23,7 +24,7 @@ const NICENESS: i32 = 10;
 #[derive(Debug, Clone)]
 pub struct DecodePool(Arc<Handle>);
 
-/// The work was given up: it panicked, or the threads could not be started.
+/// The work was given up: it panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a request could not be decoded for now")]
 pub struct GivenUp;
