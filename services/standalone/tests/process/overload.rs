@@ -58,7 +58,7 @@ fn wait_until_held(bennu: &Bennu, bytes: usize) {
         let line = metrics.lines().find_map(|line| line.strip_prefix("bennu_writer_queue_bytes "));
         line.and_then(|held| held.parse().ok()).unwrap_or(0)
     };
-    while held(&get(&bennu.at("/metrics")).text()) < bytes {
+    while held(get(&bennu.at("/metrics")).text()) < bytes {
         assert!(begin.elapsed() < ANSWERED_WITHIN, "the upload never held its room");
     }
 }
