@@ -1,6 +1,8 @@
 //! Looks for bytes among the attributes of spans that are not decoded.
 
-use prost::encoding::{WireType, decode_key, decode_varint};
+use prost::encoding::WireType;
+
+use super::wire::split_field;
 
 /// Numbers of fields in the OTLP messages `Span`, `KeyValue` and `AnyValue`, and in the lists of the last.
 pub(crate) const SPAN_TRACE_ID: u32 = 1;
@@ -37,22 +39,10 @@ fn in_value(value: &[u8]) -> bool {
 /// Whether `wanted` is true of a length-delimited field, or the message cannot be read; other fields are passed over.
 pub(crate) fn any_field<'m>(mut message: &'m [u8], mut wanted: impl FnMut(u32, &'m [u8]) -> bool) -> bool {
     while !message.is_empty() {
-        let Ok((number, wire_type)) = decode_key(&mut message) else { return true };
-        let length = match wire_type {
-            WireType::Varint => decode_varint(&mut message).map(|_| 0),
-            WireType::ThirtyTwoBit => Ok(4),
-            WireType::SixtyFourBit => Ok(8),
-            WireType::LengthDelimited => decode_varint(&mut message),
-            WireType::StartGroup | WireType::EndGroup => return true,
-        };
-        let length = length.ok().and_then(|length| usize::try_from(length).ok());
-        let Some((payload, rest)) = length.and_then(|length| message.split_at_checked(length)) else {
-            return true;
-        };
+        let Some((number, wire_type, payload)) = split_field(&mut message) else { return true };
         if wire_type == WireType::LengthDelimited && wanted(number, payload) {
             return true;
         }
-        message = rest;
     }
     false
 }

@@ -1,7 +1,9 @@
 //! Tells sound spans by walking over their bytes: at the edge nobody needs what is in them, and building it to throw it away takes
 //! five times as long.
 
-use prost::encoding::{WireType, decode_key, decode_varint};
+use prost::encoding::WireType;
+
+use super::wire::split_field;
 
 /// What a field of a message holds.
 enum Kind {
@@ -74,18 +76,7 @@ pub(super) fn is_sound_span(bytes: &[u8]) -> bool {
 
 fn is_sound(mut bytes: &[u8], message: &'static Message, depth: usize) -> bool {
     while !bytes.is_empty() {
-        let Ok((number, wire_type)) = decode_key(&mut bytes) else { return false };
-        let length = match wire_type {
-            WireType::Varint => decode_varint(&mut bytes).map(|_| 0),
-            WireType::ThirtyTwoBit => Ok(4),
-            WireType::SixtyFourBit => Ok(8),
-            WireType::LengthDelimited => decode_varint(&mut bytes),
-            WireType::StartGroup | WireType::EndGroup => return false,
-        };
-        let length = length.ok().and_then(|length| usize::try_from(length).ok());
-        let Some((payload, rest)) = length.and_then(|length| bytes.split_at_checked(length)) else {
-            return false;
-        };
+        let Some((number, wire_type, payload)) = split_field(&mut bytes) else { return false };
         let kind = usize::try_from(number).ok().and_then(|number| message.get(number)).unwrap_or(&Unknown);
         let sound = match (kind, wire_type) {
             (Unknown, _)
@@ -102,7 +93,6 @@ fn is_sound(mut bytes: &[u8], message: &'static Message, depth: usize) -> bool {
         if !sound {
             return false;
         }
-        bytes = rest;
     }
     true
 }

@@ -26,6 +26,24 @@ pub(super) fn fields(message: &Bytes) -> impl Iterator<Item = Result<Field, Otlp
     })
 }
 
+/// Cuts the first field off a message that is not empty: its number, how it is encoded, and its payload if it is
+/// length-delimited (else bytes without meaning). `None` if it cannot be read.
+#[inline]
+pub(super) fn split_field<'m>(message: &mut &'m [u8]) -> Option<(u32, WireType, &'m [u8])> {
+    let (number, wire_type) = decode_key(message).ok()?;
+    let length = match wire_type {
+        WireType::Varint => decode_varint(message).map(|_| 0).ok()?,
+        WireType::ThirtyTwoBit => 4,
+        WireType::SixtyFourBit => 8,
+        WireType::LengthDelimited => decode_varint(message).ok()?,
+        // Groups were dropped from protobuf before OTLP existed.
+        WireType::StartGroup | WireType::EndGroup => return None,
+    };
+    let (payload, rest) = message.split_at_checked(usize::try_from(length).ok()?)?;
+    *message = rest;
+    Some((number, wire_type, payload))
+}
+
 fn next_field(rest: &mut Bytes) -> Result<Field, OtlpError> {
     let malformed = |error: prost::DecodeError| OtlpError::Protobuf(error.to_string());
     let start = rest.clone();
