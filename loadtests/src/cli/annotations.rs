@@ -45,10 +45,14 @@ pub fn annotations(arguments: &Annotations) -> Result<()> {
     let memory = server.watch_memory();
     let load =
         annotate(&server, &reader, PROJECT, AnnotationAmounts { burst: arguments.burst, summed_up: 0 })?;
-    println!("sync:    {:?}", load.sync);
-    println!("queued:  {:?}", load.queued);
-    println!("applied: {:.0}/s, {:.1} µs CPU each", load.applied_per_s, load.cpu_us_per_applied);
-    println!("memory:  {} MB at the peak", memory.finish()? / 1_000_000);
+    for (how, answers) in [("stored", load.sync), ("queued", load.queued)] {
+        println!("100 annotations {how}: p50 {:.1} ms, p99 {:.1} ms", answers.p50_ms, answers.p99_ms);
+    }
+    println!(
+        "queued annotations applied: {:.0}/s, {:.1} µs CPU each",
+        load.applied_per_s, load.cpu_us_per_applied
+    );
+    println!("memory: {} MB at the peak", memory.finish()? / 1_000_000);
     server.stop()?;
     keep(arguments.json.as_deref(), &load)
 }
