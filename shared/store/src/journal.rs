@@ -20,6 +20,9 @@ use crate::error::StoreError;
 const FOLD_EVERY: usize = 4 << 20;
 /// Pages, 32 MiB, after which the log should begin anew. Twice as many and SQLite folds it inside of a commit.
 const LONG_LOG: i64 = 8_192;
+/// Foldings of a long log before the last one. Each takes a fraction of the time of the one before it, and so leaves a fraction of
+/// the pages.
+const ROUNDS: usize = 2;
 
 /// Cheap to clone. Does nothing on Postgres and in memory.
 #[derive(Clone, Default)]
@@ -27,6 +30,9 @@ pub(crate) struct Journal(Option<Arc<WriteAheadLog>>);
 
 struct WriteAheadLog {
     file: File,
+    /// Only to be synced. It stays open as long as SQLite has the database open: closing it would drop the locks that SQLite
+    /// holds on the same file (POSIX locks are of a process and a file, not of a handle).
+    database: File,
     /// For copying the log into the database. One at a time, as SQLite allows no more.
     folding: Mutex<DatabaseConnection>,
     /// The one through which all transactions go.
@@ -48,10 +54,12 @@ impl Journal {
         folding.execute_unprepared("PRAGMA user_version").await?;
         let mut path = database.as_os_str().to_owned();
         path.push("-wal");
-        let open = move || File::options().read(true).write(true).open(path);
-        let file = blocking(open).await?.map_err(StoreError::Journal)?;
+        let database = database.to_owned();
+        let open = move || Ok((File::options().read(true).write(true).open(path)?, File::open(database)?));
+        let (file, database) = blocking(open).await?.map_err(StoreError::Journal)?;
         Ok(Self(Some(Arc::new(WriteAheadLog {
             file,
+            database,
             folding: Mutex::new(folding),
             writer,
             unfolded: AtomicUsize::new(0),
@@ -127,14 +135,20 @@ impl Durable {
 
 impl WriteAheadLog {
     /// A long log is folded between two transactions at last: only when nothing of it is left SQLite writes it from its
-    /// beginning again. So that they do not wait for long, only what was written in the last moment is left for then.
-    async fn fold(&self) -> Result<(), DbErr> {
+    /// beginning again. It syncs the database then. So that transactions do not wait for long, only what was written in the
+    /// last moment is left to be copied and synced.
+    async fn fold(self: &Arc<Self>) -> Result<(), StoreError> {
         let Ok(folding) = self.folding.try_lock() else { return Ok(()) };
         self.unfolded.store(0, Ordering::Relaxed);
-        if fold_through(&folding).await? >= LONG_LOG {
-            fold_through(&folding).await?;
-            fold_through(&self.writer).await?;
+        if fold_through(&folding).await? < LONG_LOG {
+            return Ok(());
         }
+        for _ in 0..ROUNDS {
+            let log = Arc::clone(self);
+            blocking(move || log.database.sync_data()).await?.map_err(StoreError::Journal)?;
+            fold_through(&folding).await?;
+        }
+        fold_through(&self.writer).await?;
         Ok(())
     }
 
@@ -183,6 +197,7 @@ mod tests {
         let folding = sea_orm::Database::connect("sqlite::memory:").await.unwrap();
         Journal(Some(Arc::new(WriteAheadLog {
             file: File::options().write(true).open(log).unwrap(),
+            database: File::open(log).unwrap(),
             writer: folding.clone(),
             folding: Mutex::new(folding),
             unfolded: AtomicUsize::new(0),
