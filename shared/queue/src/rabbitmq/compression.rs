@@ -46,7 +46,18 @@ pub(super) fn inflate_gzip(compressed: &[u8], most: usize) -> io::Result<Vec<u8>
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
+
+    fn gzip(body: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(body).unwrap();
+        encoder.finish().unwrap()
+    }
 
     #[test]
     fn what_failed_does_not_spoil_what_comes_next() {
@@ -57,5 +68,14 @@ mod tests {
         assert!(inflate_zstd(&compressed, body.len() - 1).is_err());
         assert_eq!(inflate_zstd(&compressed, body.len()).unwrap(), body);
         assert_eq!(compress(&body).unwrap(), compressed);
+    }
+
+    #[test]
+    fn gzip_is_inflated_to_its_last_member_and_not_beyond_its_bound() {
+        let members = [gzip(b"one "), gzip(b"two")].concat();
+        assert_eq!(inflate_gzip(&members, 7).unwrap(), b"one two");
+        assert!(inflate_gzip(&members, 6).is_err());
+        assert!(inflate_gzip(&members[..members.len() - 9], 7).is_err(), "it was cut");
+        assert!(inflate_gzip(b"no gzip", 100).is_err());
     }
 }

@@ -215,6 +215,11 @@ pub(super) fn stored_key(message: &SpanEnvelope) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
 
     fn malformed(content: Option<Content>) -> String {
@@ -227,8 +232,14 @@ mod tests {
     #[tokio::test]
     async fn a_body_comes_out_as_it_went_in() {
         let body = Bytes::from("What is the capital of Iceland? ".repeat(200));
-        let packed = compressed(body.clone()).await;
+        let packed = compressed(body.clone(), None).await;
         assert!(matches!(&packed, Content::Compressed(small) if small.data.len() < body.len() / 10));
+        assert_eq!(inside(Some(packed)).unwrap(), body);
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(&body).unwrap();
+        let gzip = Bytes::from(gzip.finish().unwrap());
+        let packed = compressed(body.clone(), Some(gzip.clone())).await;
+        assert!(matches!(&packed, Content::Compressed(as_received) if as_received.data == gzip));
         assert_eq!(inside(Some(packed)).unwrap(), body);
         // As messages were before they were compressed.
         assert_eq!(inside(Some(Content::Body(body.clone()))).unwrap(), body);
@@ -236,12 +247,15 @@ mod tests {
 
     #[test]
     fn a_message_cannot_ask_for_more_memory_than_a_body_may_have() {
-        let claims =
-            |bytes| Some(Content::Compressed(CompressedBody { data: Bytes::from_static(b"no"), bytes }));
+        let body = |data: &[u8], bytes, encoding| {
+            let data = Bytes::copy_from_slice(data);
+            Some(Content::Compressed(CompressedBody { data, bytes, encoding }))
+        };
+        let claims = |bytes| body(b"no", bytes, 0);
         assert_eq!(malformed(claims(u64::MAX)), "it claims to hold 18446744073709551615 bytes");
         assert!(malformed(claims(10)).starts_with("it cannot be inflated"));
-        let data = Bytes::from(compress(&[7; 5_000]).unwrap());
-        let short = malformed(Some(Content::Compressed(CompressedBody { data, bytes: 100 })));
+        assert_eq!(malformed(body(b"no", 10, 99)), "unknown enumeration value 99");
+        let short = malformed(body(&compress(&[7; 5_000]).unwrap(), 100, 0));
         assert!(short.starts_with("it cannot be inflated"), "{short}");
         assert_eq!(malformed(None), "it has no content");
     }
