@@ -42,6 +42,7 @@ fn environment() -> String {
 }
 
 fn main() -> ExitCode {
+    bennu_process::give_back_soon();
     let (program, config) = ("bennu-annotation-worker", Config::from_env());
     match Arguments::parse().command {
         Command::Serve => bennu_process::run(program, config, serve),

@@ -31,6 +31,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    bennu_process::give_back_soon();
     match Arguments::parse().command {
         Command::Serve => bennu_process::run("bennu-auth", Config::from_env(), serve),
     }

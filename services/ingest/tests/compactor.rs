@@ -232,7 +232,7 @@ async fn bodies_go_when_no_message_can_need_them_any_more() {
     let broker = RabbitMq::connect(&options, "test", bench.archive.clone()).await.unwrap();
     bench.broker = Some(broker.clone());
     let request = validate_request(request().span(span(1, 1)).bytes()).unwrap().request;
-    let envelope = Envelope { scope: bench.scope, project: None, request };
+    let envelope = Envelope { scope: bench.scope, project: None, request, gzip: None };
     broker.span_broker().publish(envelope).await.unwrap();
     let waiting = bench.objects();
     assert_eq!(waiting.len(), 1);

@@ -68,7 +68,12 @@ impl Bench {
 
     fn envelope(&self) -> Envelope {
         let bytes = request().project("p").spans([span(1, 1), span(1, 2)]).bytes();
-        Envelope { scope: self.erased, project: None, request: validate_request(bytes).unwrap().request }
+        Envelope {
+            scope: self.erased,
+            project: None,
+            request: validate_request(bytes).unwrap().request,
+            gzip: None,
+        }
     }
 
     /// Waits until the writer has let go of so many spans.

@@ -32,6 +32,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    bennu_process::give_back_soon();
     match Arguments::parse().command {
         Command::Serve => bennu_process::run("bennu-query", Config::from_env(), serve),
     }

@@ -51,6 +51,7 @@ fn environment() -> String {
 }
 
 fn main() -> ExitCode {
+    bennu_process::give_back_soon();
     match Arguments::parse().command {
         Command::Serve => bennu_process::run("bennu", Config::from_env(), serve::serve),
         Command::Audit(AuditCommand::Verify { tenant }) => {

@@ -11,4 +11,5 @@ pub use backends::{
     EventsConnection, connect_broker, connect_events, open_annotation_jobs, open_archive, open_log_in_counts,
     open_quota, open_store,
 };
+pub use memory::give_back_soon;
 pub use process::{Process, run};

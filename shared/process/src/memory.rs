@@ -9,11 +9,11 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// `mi_option_purge_delay` of version 3, which the crate has no name for.
 const PURGE_DELAY: i32 = 15;
 /// Milliseconds until unused memory goes back to the system; by default it is a second, in which an export decodes hundreds of
-/// megabytes.
+/// megabytes. Whoever writes batches of spans needs it again for the next one, and would pay a tenth of its time for getting it.
 const SOON: i64 = 10;
 
-/// Call it before the first other thread starts.
-pub(crate) fn give_back_soon() {
+/// For programs that answer questions. Call it before the first other thread starts.
+pub fn give_back_soon() {
     #[expect(
         unsafe_code,
         reason = "a foreign function that sets a number; nobody else reads or sets options"

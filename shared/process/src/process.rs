@@ -14,8 +14,6 @@ use bennu_kit::telemetry::{Metrics, init_logging};
 use bennu_store::Store;
 use tokio::task::JoinHandle;
 
-use crate::memory::give_back_soon;
-
 /// Threads for gRPC and background work; the HTTP server brings its own.
 const RUNTIME_THREADS: usize = 2;
 
@@ -53,7 +51,6 @@ pub fn run(
 }
 
 fn start(config: Config, serve: impl AsyncFnOnce(Process) -> anyhow::Result<()>) -> anyhow::Result<u8> {
-    give_back_soon();
     init_logging(&config)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build()?;

@@ -59,7 +59,12 @@ mod tests {
 
     fn envelope() -> Envelope {
         let scope = TenantScope::from(&Principal::of_open_deployment());
-        Envelope { scope, project: None, request: validate_request(Bytes::new()).unwrap().request }
+        Envelope {
+            scope,
+            project: None,
+            request: validate_request(Bytes::new()).unwrap().request,
+            gzip: None,
+        }
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bennu_access::TenantScope;
 use bennu_domain::otlp::ValidRequest;
 use bennu_domain::project::ProjectName;
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 /// A validated OTLP request on its way to the store, stamped with the tenant of its verified sender.
@@ -14,6 +15,8 @@ pub struct Envelope {
     pub project: Option<ProjectName>,
     /// As received but for rejected spans. Brokers carry its bytes.
     pub request: ValidRequest,
+    /// The same bytes as the sender compressed them, if it did: brokers may carry these instead.
+    pub gzip: Option<Bytes>,
 }
 
 /// Why an envelope was not taken. Nothing of it is stored, or all of it may be: senders repeat it, and

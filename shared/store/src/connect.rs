@@ -19,7 +19,7 @@ pub enum DatabaseLocation {
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
     pub location: DatabaseLocation,
-    /// Connections for reading (SQLite), or altogether (Postgres).
+    /// Connections for reading (SQLite), or altogether but for those of batches (Postgres).
     pub connections: u32,
     /// Waiting longer for a connection means that the database is overloaded: better an error than a pile of requests.
     pub acquire: Duration,
@@ -48,10 +48,17 @@ const READER_CACHES: u32 = 32 << 10;
 /// Prepared statements a connection keeps: those of the bulk writer in all their sizes.
 const CACHED_STATEMENTS: usize = 1024;
 
+/// Batches of spans that are written to Postgres at once: while the statements of one run, the other is sent, or waits for the
+/// disk. More would only take turns, and be shorter.
+pub(crate) const BATCHES_AT_ONCE: u32 = 2;
+
 /// A connection for writing and one for reading; the same one unless SQLite keeps them apart.
 pub(crate) struct Connections {
     pub write: DatabaseConnection,
     pub read: DatabaseConnection,
+    /// For batches of spans. On Postgres they have connections of their own, none before the first batch: a server process that
+    /// writes nothing else has the plans and the pages for it at hand, and no flood of questions keeps them waiting.
+    pub batches: DatabaseConnection,
     /// Folds the write-ahead log of a SQLite file into the database.
     pub folding: Option<DatabaseConnection>,
 }
@@ -60,14 +67,18 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbE
     match &options.location {
         DatabaseLocation::Postgres(url) => {
             let connection = connect_postgres(url, options).await?;
-            Ok(Connections { write: connection.clone(), read: connection, folding: None })
+            let mut batches = postgres(url, options, BATCHES_AT_ONCE);
+            batches.connect_lazy(true);
+            let batches = Database::connect(batches).await?;
+            Ok(Connections { write: connection.clone(), read: connection, batches, folding: None })
         }
         // Every connection to ":memory:" is a database of its own, so there is only one.
         DatabaseLocation::SqliteMemory => {
             let mut memory = base_options("sqlite::memory:".to_owned(), 1, options.acquire);
             memory.min_connections(1).map_sqlx_sqlite_opts(|sqlite| sqlite_pragmas(sqlite, WRITER_CACHE));
             let connection = Database::connect(memory).await?;
-            Ok(Connections { write: connection.clone(), read: connection, folding: None })
+            let (write, batches) = (connection.clone(), connection.clone());
+            Ok(Connections { write, read: connection, batches, folding: None })
         }
         // SQLite has one writer at a time: a pool of one makes the others wait here, not in busy loops.
         DatabaseLocation::SqliteFile(path) => {
@@ -78,7 +89,7 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbE
             let readers = options.connections.max(1);
             let read = Database::connect(file(readers, READER_CACHES / readers)).await?;
             let folding = Database::connect(file(1, WRITER_CACHE)).await?;
-            Ok(Connections { write, read, folding: Some(folding) })
+            Ok(Connections { batches: write.clone(), write, read, folding: Some(folding) })
         }
     }
 }
@@ -88,13 +99,19 @@ pub(crate) async fn connect_postgres(
     url: &str,
     options: &ConnectOptions,
 ) -> Result<DatabaseConnection, DbErr> {
-    let mut postgres = base_options(url.to_owned(), options.connections, options.acquire);
+    let mut postgres = postgres(url, options, options.connections);
+    postgres.min_connections(1);
+    Database::connect(postgres).await
+}
+
+fn postgres(url: &str, options: &ConnectOptions, connections: u32) -> SeaOptions {
+    let mut postgres = base_options(url.to_owned(), connections, options.acquire);
     let limits = [
         ("statement_timeout", options.statement.as_millis()),
         ("idle_in_transaction_session_timeout", IDLE_TRANSACTION.as_millis()),
     ];
-    postgres.min_connections(1).map_sqlx_postgres_opts(move |postgres| postgres.options(limits));
-    Database::connect(postgres).await
+    postgres.map_sqlx_postgres_opts(move |postgres| postgres.options(limits));
+    postgres
 }
 
 fn base_options(url: String, connections: u32, acquire: Duration) -> SeaOptions {

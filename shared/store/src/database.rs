@@ -48,6 +48,7 @@ impl Door {
 pub(crate) struct Database {
     write: DatabaseConnection,
     read: DatabaseConnection,
+    batches: DatabaseConnection,
     /// Another server that follows this one, a moment behind it.
     replica: Option<DatabaseConnection>,
     pub(crate) journal: Journal,
@@ -55,7 +56,8 @@ pub(crate) struct Database {
 
 impl Database {
     pub fn new(connections: Connections) -> Self {
-        Self { write: connections.write, read: connections.read, replica: None, journal: Journal::default() }
+        let Connections { write, read, batches, folding: _ } = connections;
+        Self { write, read, batches, replica: None, journal: Journal::default() }
     }
 
     /// From now on reads that may be a moment behind go there.
@@ -80,13 +82,26 @@ impl Database {
     /// A transaction that writes. For a tenant that was erased there is none: its id never comes back, and what was still on its
     /// way must find nobody. The answer holds until the end of the transaction, as whoever erases waits for that. On SQLite it takes the write lock at once: taking it later, after reading, can fail.
     pub async fn begin(&self, door: Door) -> Result<WriteTransaction, StoreError> {
+        self.begin_on(&self.write, door).await
+    }
+
+    /// The same for a batch of spans.
+    pub async fn begin_batch(&self, door: Door) -> Result<WriteTransaction, StoreError> {
+        self.begin_on(&self.batches, door).await
+    }
+
+    async fn begin_on(
+        &self,
+        connection: &DatabaseConnection,
+        door: Door,
+    ) -> Result<WriteTransaction, StoreError> {
         self.journal.check()?;
         let options = TransactionOptions {
             isolation_level: None,
             access_mode: None,
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         };
-        let transaction = self.write.begin_with_options(options).await?;
+        let transaction = connection.begin_with_options(options).await?;
         match (door, self.backend()) {
             // In one message with the rest: it costs no way to the server.
             (Door::Tenant(tenant), DbBackend::Postgres) => {
@@ -133,7 +148,8 @@ impl Database {
         }
         self.read.close().await?;
         self.journal.close().await?;
-        Ok(self.write.close().await?)
+        self.write.close().await?;
+        Ok(self.batches.close().await?)
     }
 }
 

@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::annotations::SpanRows;
 use crate::blocks::BlockPolicy;
-use crate::connect::{ConnectOptions, DatabaseLocation, connect, connect_postgres};
+use crate::connect::{BATCHES_AT_ONCE, ConnectOptions, DatabaseLocation, connect, connect_postgres};
 use crate::database::{Database, Door, Reads};
 use crate::error::StoreError;
 use crate::journal::Journal;
@@ -80,6 +80,11 @@ impl Store {
     /// Microseconds since 1970.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now().0
+    }
+
+    /// How many batches of spans are worth writing at once: one on SQLite, which has one writer.
+    pub fn batches_at_once(&self) -> usize {
+        if self.backend() == DbBackend::Postgres { BATCHES_AT_ONCE as usize } else { 1 }
     }
 
     pub(crate) fn backend(&self) -> DbBackend {
@@ -225,6 +230,11 @@ impl<'a> ScopedStore<'a> {
     pub(crate) async fn begin(self) -> Result<WriteTransaction, StoreError> {
         let door = if self.erasing { Door::ErasedTenant(self.tenant) } else { Door::Tenant(self.tenant) };
         self.store.database.begin(door).await
+    }
+
+    /// A transaction for a batch of spans.
+    pub(crate) async fn begin_batch(self) -> Result<WriteTransaction, StoreError> {
+        self.store.database.begin_batch(Door::Tenant(self.tenant)).await
     }
 
     /// The time by the store's clock, which stamps what is received.

@@ -39,6 +39,20 @@ impl Encoding {
     }
 }
 
+/// A body, and how it came.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Body {
+    pub inflated: Bytes,
+    /// As the sender compressed it, if it did so with gzip.
+    pub gzip: Option<Bytes>,
+}
+
+impl From<Bytes> for Body {
+    fn from(inflated: Bytes) -> Self {
+        Self { inflated, gzip: None }
+    }
+}
+
 /// The window that RFC 8878 (section 3.1.1.1.2) asks decoders to support: 8 MiB. A frame that asks for more is refused
 /// before the memory is taken.
 const ZSTD_WINDOW_LOG: u32 = 23;
@@ -65,7 +79,7 @@ pub async fn read_body(
     encoding: Encoding,
     receiver: &Receiver,
     caller: &Principal,
-) -> Result<(Bytes, Held), ApiError> {
+) -> Result<(Body, Held), ApiError> {
     let limit = receiver.max_body_bytes();
     if let Err(over) = receiver.check_quota(caller) {
         // Read to its end, or the sender would see a broken connection instead of the answer.
@@ -73,13 +87,19 @@ pub async fn read_body(
         return Err(api_error(over));
     }
     let mut inflater = Inflater::new(encoding, limit).map_err(ApiError::internal)?;
+    let mut gzip = Vec::new();
     let mut held = receiver.budget().hold(caller.parts().tenant, 0).map_err(unavailable)?;
     read_chunks(payload, limit, |chunk| {
         inflater.write(chunk)?;
-        held.grow_to(inflater.output.len()).map_err(unavailable)
+        if encoding == Encoding::Gzip {
+            gzip.extend_from_slice(chunk);
+        }
+        held.grow_to(inflater.output.len() + gzip.len()).map_err(unavailable)
     })
     .await?;
-    Ok((inflater.finish()?, held))
+    let inflated = inflater.finish()?;
+    let gzip = (!gzip.is_empty() && gzip.len() < inflated.len()).then(|| gzip.into());
+    Ok((Body { inflated, gzip }, held))
 }
 
 async fn read_chunks(

@@ -90,7 +90,7 @@ async fn create_spans(
     let encoding = content_encoding(request.headers())?;
     let is_json = has_json_type(&request);
     let (body, _held) = read_body(payload, encoding, &receiver, caller.principal()).await?;
-    let reading = tokio::task::spawn_blocking(move || ReadSpans::read(&body, is_json));
+    let reading = tokio::task::spawn_blocking(move || ReadSpans::read(&body.inflated, is_json));
     let read = reading.await.map_err(ApiError::internal)??;
     let project = find_project(data, &project).await?;
     let total_received = read.total;

@@ -9,11 +9,11 @@ use bennu_domain::project::ProjectName;
 use bennu_kit::telemetry::Metrics;
 use bennu_queue::{Envelope, PublishError, SpanBroker};
 use bennu_quota::{OverQuota, Quota};
-use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 
+use super::body::Body;
 use super::budget::Budget;
 use crate::decode_pool::DecodePool;
 
@@ -88,8 +88,9 @@ impl Receiver {
         caller: &Principal,
         project: Option<ProjectName>,
         format: RequestFormat,
-        body: Bytes,
+        body: impl Into<Body>,
     ) -> Result<Received, ReceiveError> {
+        let Body { inflated: body, gzip } = body.into();
         let bytes = body.len();
         self.metrics.ingest.received(bytes as u64);
         // Decoding a large request takes longer than a thread that serves others may stand still.
@@ -102,7 +103,10 @@ impl Receiver {
         if accepted > 0 {
             self.quota.take(caller, accepted, bytes).await?;
             let (scope, project) = (TenantScope::from(caller), own_project(caller).or(project));
-            let publishing = self.broker.publish(Envelope { scope, project, request: validated.request });
+            let as_received = format == RequestFormat::Protobuf && validated.rejections.is_empty();
+            let envelope =
+                Envelope { scope, project, request: validated.request, gzip: gzip.filter(|_| as_received) };
+            let publishing = self.broker.publish(envelope);
             let late = |_| PublishError::Unavailable("the spans were not stored in time".to_owned());
             tokio::time::timeout(PUBLISH_TIMEOUT, publishing).await.map_err(late)??;
         }

@@ -10,6 +10,9 @@ use crate::fair_queue::FairQueue;
 /// Tenants count as sending this long after they did.
 const SHARED_TIME: Duration = Duration::from_secs(10);
 
+/// A batch of at least this part of the largest is long.
+const LONG_SHARE: usize = 4;
+
 /// When a batch is closed though more is waiting.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchLimits {
@@ -45,6 +48,11 @@ impl Batches {
     /// Whether a batch should be written before more is taken in.
     pub fn is_full(&self) -> bool {
         self.spans >= self.limits.spans || self.bytes >= self.limits.bytes
+    }
+
+    /// Whether there is enough for a batch that pays for its transaction, though others are under way.
+    pub fn are_long(&self) -> bool {
+        self.spans >= self.limits.spans / LONG_SHARE || self.bytes >= self.limits.bytes / LONG_SHARE
     }
 
     pub fn push(&mut self, write: Write, now: Instant) {
@@ -106,7 +114,7 @@ mod tests {
         let request = || validate_request(body.clone()).unwrap().request;
         let spans = PreparedSpan::from_request(request(), None, &PriceBook::default()).unwrap();
         let (scope, spans) = (scope(tenant), spans.into_iter().map(Arc::new).collect());
-        let (delivery, _) = Delivery::new(Envelope { scope, project: None, request: request() });
+        let (delivery, _) = Delivery::new(Envelope { scope, project: None, request: request(), gzip: None });
         Write { scope, settlement: delivery.settlement, bytes: 100, spans }
     }
 

@@ -11,8 +11,9 @@ use bennu_store::{CommittedSpans, PreparedSpan, Store, StoreError};
 use super::span_writer::Write;
 
 /// Pauses before the second and later attempts: about a second and a half together, so that senders hear of a
-/// lasting fault (a full disk, a lost database) before they give up.
-const PAUSES_MS: [u64; 4] = [50, 150, 400, 900];
+/// lasting fault (a full disk, a lost database) before they give up. None before the second: who lost a race against another
+/// batch has waited for its end already.
+const PAUSES_MS: [u64; 5] = [0, 50, 150, 400, 900];
 
 /// Writes deliveries of one tenant. Every one of them is settled, though those that were written only later: once the disk has
 /// them. A batch that can never be written is halved until the deliveries at fault stand alone.

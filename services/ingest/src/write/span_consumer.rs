@@ -32,7 +32,7 @@ pub async fn consume(
 }
 
 async fn deliver(delivery: Delivery, store: Store, decoding: &DecodePool, writer: Guarded<SpanWriter>) {
-    let Delivery { envelope: Envelope { scope, project, request }, settlement } = delivery;
+    let Delivery { envelope: Envelope { scope, project, request, .. }, settlement } = delivery;
     let bytes = request.body().len();
     let prices = match store.scoped(&scope).price_book().await {
         Ok(prices) => prices,

@@ -1,8 +1,10 @@
 //! The actor that owns what is to be written and its deliveries: group commit.
 //!
-//! While a batch is being written the mailbox is closed (`ctx.wait`), so what arrives meanwhile waits in the bounded mailbox and
-//! becomes the next batches, one of each tenant in turn. A lone request is written at once; under load batches grow by themselves.
+//! While as many batches are being written as the database takes at once the mailbox is closed (`ctx.wait`), so what arrives
+//! meanwhile waits in the bounded mailbox and becomes the next batches, one of each tenant in turn. A lone request is written at
+//! once; under load batches grow by themselves.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +13,7 @@ use bennu_access::TenantScope;
 use bennu_kit::telemetry::Metrics;
 use bennu_queue::{Events, Settlement};
 use bennu_store::{PreparedSpan, Store};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::batches::{BatchLimits, Batches};
 use super::flush::flush;
@@ -35,27 +38,56 @@ pub struct SpanWriter {
     events: Arc<dyn Events>,
     metrics: Metrics,
     batches: Batches,
+    /// A permit for each batch that may be written at once.
+    lanes: Arc<Semaphore>,
     flush_scheduled: bool,
 }
 
 impl SpanWriter {
     pub fn new(store: Store, events: Arc<dyn Events>, metrics: Metrics, limits: BatchLimits) -> Self {
-        Self { store, events, metrics, batches: Batches::new(limits), flush_scheduled: false }
+        let lanes = Arc::new(Semaphore::new(store.batches_at_once()));
+        Self { store, events, metrics, batches: Batches::new(limits), lanes, flush_scheduled: false }
     }
 
     fn flush(&mut self, context: &mut Context<Self>) {
-        let Some((scope, batch)) = self.batches.next(Instant::now()) else { return };
-        let (store, events) = (self.store.clone(), Arc::clone(&self.events));
-        let flushing = flush(store, events, self.metrics.clone(), scope, batch);
-        context.wait(flushing.into_actor(self));
-        if !self.batches.is_empty() {
-            self.schedule_flush(context);
+        match Arc::clone(&self.lanes).try_acquire_owned() {
+            Ok(lane) if self.is_worth(&lane) => self.write(lane, context),
+            Ok(_) => {} // the end of the batch that is being written calls again
+            Err(_) => {
+                let lane = Arc::clone(&self.lanes).acquire_owned();
+                let freed = lane.into_actor(self).map(|_, writer, context| writer.schedule_flush(context));
+                context.wait(freed);
+            }
         }
+    }
+
+    /// Beside others a short batch costs more than it brings: it waits for them, and grows.
+    fn is_worth(&self, lane: &OwnedSemaphorePermit) -> bool {
+        lane.semaphore().available_permits() + 1 == self.store.batches_at_once() || self.batches.are_long()
+    }
+
+    fn write(&mut self, lane: OwnedSemaphorePermit, context: &mut Context<Self>) {
+        let Some((scope, batch)) = self.batches.next(Instant::now()) else { return };
+        let (store, events, metrics) = (self.store.clone(), Arc::clone(&self.events), self.metrics.clone());
+        // A task of its own, as the others of the actor stand still while it waits for a lane.
+        let writing = actix::spawn(async move {
+            let _lane = lane;
+            flush(store, events, metrics, scope, batch).await;
+        });
+        context.spawn(writing.into_actor(self).map(|written, writer, context| {
+            if let Err(error) = written
+                && let Ok(panic) = error.try_into_panic()
+            {
+                resume_unwind(panic); // the guardian starts the actor anew
+            }
+            writer.schedule_flush(context);
+        }));
+        self.schedule_flush(context);
     }
 
     /// Spawned futures run once the mailbox is drained: everything that is waiting joins the batches.
     fn schedule_flush(&mut self, context: &mut Context<Self>) {
-        if std::mem::replace(&mut self.flush_scheduled, true) {
+        if self.batches.is_empty() || std::mem::replace(&mut self.flush_scheduled, true) {
             return;
         }
         let drained = std::future::ready(()).into_actor(self).map(|(), writer, context| {

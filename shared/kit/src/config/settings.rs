@@ -170,7 +170,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("BENNU_AUTH_URL", &[], "", "gRPC port of the auth service, such as http://auth:4317, for services that ask it about credentials; verified within the process when not set"),
     Setting::new("BENNU_QUOTA_URL", &[], "", "Redis in which the spans and bytes of tenants and keys, and attempts to log in, are counted for all processes; each counts its own when not set").shown(Shown::Url),
     Setting::new("BENNU_LIMITS_CHECK_SECONDS", &[], "60", "How often stored bytes and retention of tenants are looked at"),
-    Setting::new("BENNU_DATABASE_CONNECTIONS", &[], "8", "Connections for reading; on Postgres those for writing are among them"),
+    Setting::new("BENNU_DATABASE_CONNECTIONS", &[], "8", "Connections for reading; on Postgres those for writing are among them, but for two more of a process that writes spans"),
     Setting::new("BENNU_DATABASE_ACQUIRE_SECONDS", &[], "10", "How long work waits for a connection; a request is then answered with 503"),
     Setting::new("BENNU_DATABASE_STATEMENT_SECONDS", &[], "30", "Postgres ends a statement that takes longer; a request is then answered with 503"),
     Setting::new("BENNU_SHUTDOWN_SECONDS", &[], "5", "Time to finish work in hand after SIGTERM or Ctrl-C"),

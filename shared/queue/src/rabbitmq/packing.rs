@@ -8,13 +8,14 @@ use bennu_domain::ids::TenantId;
 use bennu_domain::otlp::ValidRequest;
 use bennu_domain::project::ProjectName;
 use bennu_domain::time::{Clock as _, SystemClock};
+use bennu_proto::compressed_body::Encoding;
 use bennu_proto::span_envelope::Content;
 use bennu_proto::{CompressedBody, SpanEnvelope, StoredBody};
 use bytes::Bytes;
 use prost::Message as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::compression::{compress, inflate};
+use super::compression::{compress, inflate_gzip, inflate_zstd};
 use crate::span_broker::Envelope;
 
 /// Beyond the largest body that any setting allows: what claims to be larger is no body.
@@ -61,7 +62,8 @@ impl Packing {
     }
 
     pub async fn pack(&self, envelope: Envelope) -> Result<Packed, ArchiveError> {
-        let (tenant, body) = (envelope.scope.tenant().0, envelope.request.body().clone());
+        let Envelope { scope, project, request, gzip } = envelope;
+        let (tenant, body) = (scope.tenant().0, request.body().clone());
         let stored = (body.len() >= self.large_bytes).then(|| StoredBody {
             // Named at random: two receivers may take the same request.
             key: body_key(tenant),
@@ -73,13 +75,13 @@ impl Packing {
                 self.archive.put(&stored.key, body).await?;
                 Content::Stored(stored)
             }
-            None => compressed(body).await,
+            None => compressed(body, gzip).await,
         };
         let message = SpanEnvelope {
             tenant,
-            project: envelope.project.map(|project| project.as_str().to_owned()),
+            project: project.map(|project| project.as_str().to_owned()),
             received_at: SystemClock.now().0,
-            spans: u32::try_from(envelope.request.span_count()).unwrap_or(u32::MAX),
+            spans: u32::try_from(request.span_count()).unwrap_or(u32::MAX),
             content: Some(content),
         };
         Ok(Packed { message: message.encode_to_vec(), stored: key })
@@ -102,6 +104,7 @@ impl Packing {
             scope: TenantScope::of_envelope(TenantId(message.tenant)),
             project: message.project.as_deref().and_then(ProjectName::new),
             request,
+            gzip: None,
         };
         Ok(Unpacked { envelope, room })
     }
@@ -141,12 +144,18 @@ impl Packing {
     }
 }
 
-/// As it is if it cannot be compressed.
-async fn compressed(body: Bytes) -> Content {
+/// As the sender compressed it, else with zstd, and as it is if it cannot be compressed.
+async fn compressed(body: Bytes, gzip: Option<Bytes>) -> Content {
     let bytes = body.len() as u64;
+    if let Some(data) = gzip {
+        return Content::Compressed(CompressedBody { data, bytes, encoding: Encoding::Gzip.into() });
+    }
     let whole = body.clone();
     match apart(move || compress(&whole)).await {
-        Ok(Ok(data)) => Content::Compressed(CompressedBody { data: data.into(), bytes }),
+        Ok(Ok(data)) => {
+            let encoding = Encoding::Zstd.into();
+            Content::Compressed(CompressedBody { data: data.into(), bytes, encoding })
+        }
         _ => Content::Body(body),
     }
 }
@@ -156,8 +165,13 @@ fn inside(content: Option<Content>) -> Result<Bytes, UnpackError> {
     let malformed = |reason: String| Err(UnpackError::Malformed(reason));
     match content {
         Some(Content::Body(body)) => Ok(body),
-        Some(Content::Compressed(CompressedBody { data, bytes })) if bytes <= MOST_INFLATED => {
-            let inflated = inflate(&data, usize::try_from(bytes).unwrap_or(usize::MAX));
+        Some(Content::Compressed(body)) if body.bytes <= MOST_INFLATED => {
+            let most = usize::try_from(body.bytes).unwrap_or(usize::MAX);
+            let inflated = match Encoding::try_from(body.encoding) {
+                Ok(Encoding::Zstd) => inflate_zstd(&body.data, most),
+                Ok(Encoding::Gzip) => inflate_gzip(&body.data, most),
+                Err(error) => return malformed(error.to_string()),
+            };
             inflated.map(Bytes::from).or_else(|error| malformed(format!("it cannot be inflated: {error}")))
         }
         Some(Content::Compressed(body)) => malformed(format!("it claims to hold {} bytes", body.bytes)),
@@ -201,6 +215,11 @@ pub(super) fn stored_key(message: &SpanEnvelope) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
 
     fn malformed(content: Option<Content>) -> String {
@@ -213,8 +232,14 @@ mod tests {
     #[tokio::test]
     async fn a_body_comes_out_as_it_went_in() {
         let body = Bytes::from("What is the capital of Iceland? ".repeat(200));
-        let packed = compressed(body.clone()).await;
+        let packed = compressed(body.clone(), None).await;
         assert!(matches!(&packed, Content::Compressed(small) if small.data.len() < body.len() / 10));
+        assert_eq!(inside(Some(packed)).unwrap(), body);
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(&body).unwrap();
+        let gzip = Bytes::from(gzip.finish().unwrap());
+        let packed = compressed(body.clone(), Some(gzip.clone())).await;
+        assert!(matches!(&packed, Content::Compressed(as_received) if as_received.data == gzip));
         assert_eq!(inside(Some(packed)).unwrap(), body);
         // As messages were before they were compressed.
         assert_eq!(inside(Some(Content::Body(body.clone()))).unwrap(), body);
@@ -222,12 +247,15 @@ mod tests {
 
     #[test]
     fn a_message_cannot_ask_for_more_memory_than_a_body_may_have() {
-        let claims =
-            |bytes| Some(Content::Compressed(CompressedBody { data: Bytes::from_static(b"no"), bytes }));
+        let body = |data: &[u8], bytes, encoding| {
+            let data = Bytes::copy_from_slice(data);
+            Some(Content::Compressed(CompressedBody { data, bytes, encoding }))
+        };
+        let claims = |bytes| body(b"no", bytes, 0);
         assert_eq!(malformed(claims(u64::MAX)), "it claims to hold 18446744073709551615 bytes");
         assert!(malformed(claims(10)).starts_with("it cannot be inflated"));
-        let data = Bytes::from(compress(&[7; 5_000]).unwrap());
-        let short = malformed(Some(Content::Compressed(CompressedBody { data, bytes: 100 })));
+        assert_eq!(malformed(body(b"no", 10, 99)), "unknown enumeration value 99");
+        let short = malformed(body(&compress(&[7; 5_000]).unwrap(), 100, 0));
         assert!(short.starts_with("it cannot be inflated"), "{short}");
         assert_eq!(malformed(None), "it has no content");
     }

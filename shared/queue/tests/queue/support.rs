@@ -82,7 +82,12 @@ pub fn tenant(number: i64) -> TenantScope {
 /// An envelope of the tenant 7 with one span of this number.
 pub fn envelope(number: u64) -> Envelope {
     let bytes = request().span(span(number.into(), number)).bytes();
-    Envelope { scope: tenant(7), project: None, request: validate_request(bytes).unwrap().request }
+    Envelope {
+        scope: tenant(7),
+        project: None,
+        request: validate_request(bytes).unwrap().request,
+        gzip: None,
+    }
 }
 
 /// The number of an [`envelope`].

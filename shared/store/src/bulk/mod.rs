@@ -1,8 +1,11 @@
 //! The bulk span writer: one transaction for a batch of spans, whatever mix of traces it holds.
 //!
 //! Order of the work: group by trace (no database yet; blocks come compressed with their requests) → lock the traces that exist → drop the spans
-//! they already have (or take out the versions that are older, see `running`) → projects and sessions → traces → blocks → spans. Roll-ups grow by newly inserted spans only, so a
-//! batch that is delivered twice changes nothing the second time.
+//! they already have (or take out the versions that are older, see `running`) → projects and sessions → traces → blocks → spans → times of
+//! sessions. Roll-ups grow by newly inserted spans only, so a batch that is delivered twice changes nothing the second time.
+//!
+//! Several batches are written at once, by this process and others. All lock rows in the order above, and those of a table by one
+//! key, so none waits in a circle. What many batches have in common is locked last: sessions that live on.
 
 mod batch;
 mod ids;
@@ -79,7 +82,7 @@ impl ScopedStore<'_> {
         // On this thread, which is the writer's own: hashing a batch takes less time than a way to another thread and back.
         let traces = group_by_trace(spans)?;
         let archive = self.store.archive.clone();
-        let transaction = match self.begin().await {
+        let transaction = match self.begin_batch().await {
             Ok(transaction) => transaction,
             Err(StoreError::TenantErased) => {
                 let report = WriteReport { dropped: received, ..WriteReport::default() };
@@ -133,13 +136,14 @@ impl SpanWrite<'_> {
         self.drop_stored_spans(&mut traces).await?;
         traces.retain(|trace| !trace.spans.is_empty());
         self.assign_projects(&mut traces).await?;
-        self.assign_sessions(&mut traces).await?;
+        let new_sessions = self.assign_sessions(&mut traces).await?;
         let ids = self.reserve_ids(&traces).await?;
         self.write_traces(&mut traces, ids.traces).await?;
         self.write_trace_texts(&traces).await?;
         self.write_blocks(&mut traces, ids.blocks).await?;
         self.note_for_compactor(&traces).await?;
         let written = self.write_span_rows(&traces, ids.spans).await?;
+        self.extend_sessions(&traces, &new_sessions).await?;
         self.shrink_ranges(&traces).await?;
         Ok(written)
     }

@@ -62,8 +62,11 @@ impl SpanWrite<'_> {
         Ok(())
     }
 
-    /// A trace joins the session that its first span with a session names, and stays in it.
-    pub(super) async fn assign_sessions(&self, traces: &mut [TraceBatch]) -> Result<(), StoreError> {
+    /// A trace joins the session that its first span with a session names, and stays in it. Answers the sessions that are new.
+    pub(super) async fn assign_sessions(
+        &self,
+        traces: &mut [TraceBatch],
+    ) -> Result<HashSet<i64>, StoreError> {
         let unbound = || traces.iter().filter(|trace| trace.session_row.is_none());
         let names = distinct(unbound().filter_map(TraceBatch::session_id));
         let mut known = self.session_rows(&names).await?;
@@ -82,8 +85,7 @@ impl SpanWrite<'_> {
             let Some(session) = trace.session_id() else { continue };
             trace.session_row = Some(known.get(session).copied().ok_or(StoreError::LostRace)?);
         }
-        let older = |trace: &&TraceBatch| trace.session_row.is_some_and(|session| !fresh.contains(&session));
-        self.extend_sessions(traces.iter().filter(older)).await
+        Ok(fresh)
     }
 
     async fn session_rows(&self, names: &[&str]) -> Result<HashMap<String, i64>, StoreError> {
@@ -121,8 +123,12 @@ impl SpanWrite<'_> {
         Ok((rows_inserted == inserted.len() as u64).then_some(inserted))
     }
 
-    /// A session spans its traces. One that is gone was deleted after it was looked up.
-    async fn extend_sessions(&self, traces: impl Iterator<Item = &TraceBatch>) -> Result<(), StoreError> {
+    /// A session spans its traces; the new ones do already. One that is gone was deleted after it was looked up.
+    pub(super) async fn extend_sessions(
+        &self,
+        traces: &[TraceBatch],
+        new: &HashSet<i64>,
+    ) -> Result<(), StoreError> {
         const COLUMNS: &[(&str, ColumnType)] = &[
             ("id", ColumnType::BigInt),
             ("start_time", ColumnType::BigInt),
@@ -130,7 +136,7 @@ impl SpanWrite<'_> {
         ];
         let mut ranges: HashMap<i64, RollUp> = HashMap::new();
         for trace in traces {
-            let Some(session) = trace.session_row else { continue };
+            let Some(session) = trace.session_row.filter(|session| !new.contains(session)) else { continue };
             let whole = trace.whole_range();
             ranges.entry(session).or_default().include(whole.start, whole.end);
         }
