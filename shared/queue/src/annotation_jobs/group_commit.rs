@@ -76,7 +76,7 @@ impl Shared {
         let Some(scope) = group.first().map(|request| request.scope) else { return };
         let (mut rows, mut answers) = (Vec::new(), Vec::with_capacity(group.len()));
         for Request { jobs, answer, .. } in group {
-            match self.take_room(&mut room, jobs.len()).await {
+            match self.take_room(&mut room, jobs.len(), rows.len()).await {
                 Ok(()) => {
                     rows.extend(jobs);
                     answers.push(answer);
@@ -118,11 +118,13 @@ impl Shared {
         waiting.extract_if(.., fits).collect()
     }
 
-    async fn take_room(&self, room: &mut Room, jobs: usize) -> Result<(), JobsError> {
+    /// Of what is counted, `unwritten` jobs are missing.
+    async fn take_room(&self, room: &mut Room, jobs: usize, unwritten: usize) -> Result<(), JobsError> {
         let recent = room.counted.is_some_and(|counted| counted.elapsed() < COUNT_EVERY);
         if !recent || room.jobs < jobs {
             let queued = self.store.queued_jobs(self.capacity).await.map_err(unavailable)?;
-            *room = Room { jobs: self.capacity - queued.min(self.capacity), counted: Some(Instant::now()) };
+            let left = self.capacity.saturating_sub(queued + unwritten);
+            *room = Room { jobs: left, counted: Some(Instant::now()) };
         }
         room.jobs = room.jobs.checked_sub(jobs).ok_or(JobsError::Full)?;
         Ok(())
