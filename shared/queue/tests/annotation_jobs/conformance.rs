@@ -42,6 +42,7 @@ of_all_queues!(
     a_job_that_is_settled_twice_is_settled_once,
     a_full_queue_refuses_whole_requests,
     requests_at_the_same_time_are_queued_whole_or_refused,
+    a_request_that_is_given_up_leaves_others_alone,
     queued_annotations_are_counted_by_receipt_and_tenant,
     a_claim_of_an_empty_queue_returns_soon,
     a_claim_of_large_jobs_is_a_small_one,
@@ -158,6 +159,22 @@ async fn requests_at_the_same_time_are_queued_whole_or_refused(queue: TestQueue)
         let scope = tenant(1 + i64::try_from(number % 2).unwrap());
         let items = queue.jobs.queued_items(&scope, &number.to_string()).await.unwrap();
         assert_eq!(items, if queued.contains(&number) { 250 } else { 0 });
+    }
+}
+
+async fn a_request_that_is_given_up_leaves_others_alone(queue: TestQueue) {
+    let requests = (0..8).map(|number: usize| {
+        let (jobs, of_request) = (Arc::clone(&queue.jobs), request(&number.to_string(), 3, &queue.clock));
+        tokio::spawn(async move { jobs.enqueue(&tenant(1), of_request).await })
+    });
+    for (number, enqueuing) in requests.collect::<Vec<_>>().into_iter().enumerate() {
+        if number % 2 == 0 {
+            tokio::task::yield_now().await;
+            enqueuing.abort();
+            continue;
+        }
+        enqueuing.await.unwrap().unwrap();
+        assert_eq!(queue.jobs.queued_items(&tenant(1), &number.to_string()).await.unwrap(), 3);
     }
 }
 
