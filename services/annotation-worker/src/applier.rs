@@ -17,7 +17,7 @@ use crate::apply::apply_claimed;
 
 /// Annotations in one transaction: the more there are, the fewer pages of indexes are written for each, but the longer all
 /// others wait who write; on SQLite these take about 30 ms.
-pub(crate) const ITEMS_A_TRANSACTION: usize = 3_072;
+pub(crate) const ITEMS_A_TRANSACTION: usize = 2_000;
 /// Jobs claimed at once. Many hold a single annotation; of full ones the bytes of a claim bring some transactions.
 const JOBS_A_CLAIM: usize = 1_000;
 /// Sets that do not fill a transaction begin no more often than this, so that what comes in a burst is written together. One

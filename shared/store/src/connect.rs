@@ -48,10 +48,6 @@ const READER_CACHES: u32 = 32 << 10;
 /// Prepared statements a connection keeps: those of the bulk writer in all their sizes.
 const CACHED_STATEMENTS: usize = 1024;
 
-/// Rows of an answer that the thread of a SQLite connection lays ready: when it has to wait for who reads them, both are woken over
-/// and over.
-const ROWS_AHEAD: usize = 1024;
-
 /// A connection for writing and one for reading; the same one unless SQLite keeps them apart.
 pub(crate) struct Connections {
     pub write: DatabaseConnection,
@@ -127,7 +123,6 @@ fn sqlite_pragmas(sqlite: SqliteConnectOptions, cache: u32) -> SqliteConnectOpti
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal) // the journal syncs each commit itself, see there
         .statement_cache_capacity(CACHED_STATEMENTS)
-        .row_buffer_size(ROWS_AHEAD)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("cache_size", format!("-{cache}")) // KiB
         .pragma("wal_autocheckpoint", "16384") // pages, 64 MiB: the journal has folded all but the end of them by then

@@ -8,7 +8,7 @@ use bennu_domain::time::Timestamp;
 use super::failures::NewFailure;
 use super::receipts::{ItemOutcome, Receipts};
 use super::{QueuedEnd, QueuedWrite, no_target, out_of_bounds};
-use crate::annotations::{AnnotationOutcome, ROW_BYTES, StorableWrite};
+use crate::annotations::{AnnotationOutcome, StorableWrite};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
 use crate::transaction::Committed;
@@ -72,9 +72,7 @@ impl ScopedStore<'_> {
         }
         self.insert_failures(&transaction, &failures).await?;
         receipts.write(self, &transaction).await?;
-        let committed = transaction.commit_visibly().await?;
-        self.store.written(writes.len() * ROW_BYTES);
-        Ok((ends, committed))
+        Ok((ends, transaction.commit_visibly().await?))
     }
 
     /// An annotation that the database never takes is put aside with the reason.

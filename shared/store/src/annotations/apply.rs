@@ -9,8 +9,6 @@ use crate::transaction::WriteTransaction;
 
 /// Another process may add or delete the same annotation or its target in between; each attempt sees what it did.
 const ATTEMPTS: usize = 5;
-/// About what an annotation takes of the write-ahead log that is not written over again until it is folded.
-pub(crate) const ROW_BYTES: usize = 128;
 
 impl ScopedStore<'_> {
     /// Applies all annotations or, if one of them cannot be, none; the outcomes are in order.
@@ -23,7 +21,6 @@ impl ScopedStore<'_> {
             match self.apply(&transaction, &writes, &spans).await {
                 Ok(outcomes) if outcomes.iter().all(|outcome| outcome.stored().is_some()) => {
                     transaction.commit().await?;
-                    self.store.written(writes.len() * ROW_BYTES);
                     return Ok(outcomes);
                 }
                 Ok(outcomes) => {

@@ -18,7 +18,6 @@ use bennu_domain::annotation::{Annotation, OutOfBounds};
 use bennu_domain::ids::AnnotationId;
 use bennu_domain::time::Timestamp;
 
-pub(crate) use apply::ROW_BYTES;
 pub use delete::AnnotationDelete;
 pub use list::{AnnotationList, StoredAnnotation};
 pub(crate) use span_rows::SpanRows;
