@@ -4,6 +4,7 @@ use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let files = [
+        "bennu/v1/annotation_job.proto",
         "bennu/v1/evaluation.proto",
         "bennu/v1/event.proto",
         "bennu/v1/introspection.proto",

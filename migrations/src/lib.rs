@@ -17,6 +17,7 @@ mod m0016_outside_identities;
 mod m0017_text_filters;
 mod m0018_failed_annotations_of_users;
 mod m0019_authorization_server;
+mod m0020_jobs_as_bytes;
 mod row_security;
 mod statistics;
 
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0017_text_filters::Migration),
             Box::new(m0018_failed_annotations_of_users::Migration),
             Box::new(m0019_authorization_server::Migration),
+            Box::new(m0020_jobs_as_bytes::Migration),
         ]
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bennu_access::TenantScope;
 use bennu_domain::time::Timestamp;
 use bennu_queue::{ClaimedJob, JobEnd, JobsError};
-use bennu_store::{QueuedEnd, QueuedWrite, StoreError};
+use bennu_store::{Committed, QueuedEnd, QueuedWrite, StoreError};
 
 use crate::applier::{ITEMS_A_TRANSACTION, Worker};
 
@@ -40,10 +40,13 @@ pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> 
         by_tenant.entry(claimed.scope).or_default().extend(items);
     }
     let mut waiting: HashMap<usize, Vec<usize>> = HashMap::new();
+    // The last commit stands for those before it.
+    let mut done = Committed::nothing();
     for (scope, items) in by_tenant {
         let (places, writes): (Vec<Place>, Vec<QueuedWrite<'_>>) = items.into_iter().unzip();
-        let ends = apply_of_tenant(worker, &scope, &writes).await;
-        let ends = ends.map_err(|error| JobsError::Unavailable(error.to_string()))?;
+        let applied = apply_of_tenant(worker, &scope, &writes).await;
+        let (ends, committed) = applied.map_err(|error| JobsError::Unavailable(error.to_string()))?;
+        done = committed;
         for ((number, place), end) in places.into_iter().zip(ends) {
             if end == QueuedEnd::Waiting {
                 waiting.entry(number).or_default().push(place);
@@ -58,7 +61,7 @@ pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> 
         };
         (claimed, end)
     });
-    worker.jobs.settle(ended.collect()).await?;
+    worker.jobs.settle(ended.collect(), done).await?;
     Ok(items)
 }
 
@@ -74,13 +77,16 @@ async fn apply_of_tenant(
     worker: &Worker,
     scope: &TenantScope,
     writes: &[QueuedWrite<'_>],
-) -> Result<Vec<QueuedEnd>, StoreError> {
-    let mut ends = Vec::with_capacity(writes.len());
+) -> Result<(Vec<QueuedEnd>, Committed), StoreError> {
+    let (mut ends, mut done) = (Vec::with_capacity(writes.len()), Committed::nothing());
     // The parts that are left, the last one next.
     let mut parts: Vec<&[QueuedWrite<'_>]> = writes.chunks(ITEMS_A_TRANSACTION).rev().collect();
     while let Some(part) = parts.pop() {
         match apply_with_retries(worker, scope, part).await {
-            Ok(applied) => ends.extend(applied),
+            Ok((applied, committed)) => {
+                ends.extend(applied);
+                done = committed;
+            }
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
                 if let [item] = part {
@@ -94,14 +100,14 @@ async fn apply_of_tenant(
             }
         }
     }
-    Ok(ends)
+    Ok((ends, done))
 }
 
 async fn apply_with_retries(
     worker: &Worker,
     scope: &TenantScope,
     part: &[QueuedWrite<'_>],
-) -> Result<Vec<QueuedEnd>, StoreError> {
+) -> Result<(Vec<QueuedEnd>, Committed), StoreError> {
     let patience = i64::try_from(worker.policy.patience.as_micros()).unwrap_or(i64::MAX);
     let patience_ends = Timestamp(worker.clock.now().0.saturating_sub(patience));
     let store = worker.store.scoped(scope);

@@ -21,12 +21,13 @@ use bennu_kit::actor::Guardian;
 use bennu_kit::lifecycle::{Readiness, Shutdown};
 use bennu_queue::{AnnotationJobs, ClaimedJob, EmbeddedAnnotationJobs, JobEnd, JobLimits, JobsError, replay};
 use bennu_store::{
-    AnnotationList, BlockPolicy, ConnectOptions, CreateTenant, DatabaseLocation, FailureSelection,
+    AnnotationList, BlockPolicy, Committed, ConnectOptions, CreateTenant, DatabaseLocation, FailureSelection,
     ItemOutcome, PreparedSpan, Store,
 };
 use bennu_testkit::clock::ManualClock;
 use bennu_testkit::databases::{self, SqliteFile};
 use bennu_testkit::otlp::{request, span, span_id};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -86,17 +87,7 @@ impl Bench {
     }
 
     async fn queue(&self, receipt: &str, targets: &[Target]) {
-        let annotation = |target: &Target| Annotation {
-            target: target.clone(),
-            name: "n".to_owned(),
-            identifier: String::new(),
-            annotator: AnnotatorKind::Code,
-            source: AnnotationSource::Api,
-            user: None,
-            verdict: Verdict { label: Some(receipt.to_owned()), ..Verdict::default() },
-            metadata: "{}".to_owned(),
-        };
-        let annotations = targets.iter().map(annotation).collect();
+        let annotations = targets.iter().map(|target| annotation(receipt, target.clone())).collect();
         let jobs = AnnotationJob::of_request(receipt, self.clock.now(), annotations);
         self.jobs.enqueue(&self.scope, jobs).await.unwrap();
     }
@@ -124,6 +115,12 @@ impl Bench {
         receipt.map(|receipt| receipt.items.into_values().collect()).unwrap_or_default()
     }
 
+    /// The database, past the store.
+    async fn raw(&self) -> DatabaseConnection {
+        let url = format!("sqlite://{}", self.file.path().display());
+        sea_orm::Database::connect(url).await.unwrap()
+    }
+
     /// Until the queue is empty.
     async fn drained(&self) {
         eventually("an empty queue", async || self.jobs.depth().await.unwrap() == 0).await;
@@ -143,6 +140,19 @@ async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), polling).await.unwrap_or_else(|_| panic!("no {what}"));
+}
+
+fn annotation(label: &str, target: Target) -> Annotation {
+    Annotation {
+        target,
+        name: "n".to_owned(),
+        identifier: String::new(),
+        annotator: AnnotatorKind::Code,
+        source: AnnotationSource::Api,
+        user: None,
+        verdict: Verdict { label: Some(label.to_owned()), ..Verdict::default() },
+        metadata: "{}".to_owned(),
+    }
 }
 
 fn of_span(id: u64) -> Target {
@@ -216,9 +226,7 @@ async fn one_that_the_database_refuses_fails_alone() {
     bench.write(1..=100).await;
     let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON annotations WHEN NEW.target_row_id = 50 \
                   BEGIN SELECT RAISE(ABORT, 'refused'); END";
-    let url = format!("sqlite://{}", bench.file.path().display());
-    let raw = sea_orm::Database::connect(url).await.unwrap();
-    sea_orm::ConnectionTrait::execute_unprepared(&raw, refuse).await.unwrap();
+    bench.raw().await.execute_unprepared(refuse).await.unwrap();
     let _arbiter = bench.work().await;
     bench.queue("r", &(1..=100).map(of_span).collect::<Vec<_>>()).await;
     bench.drained().await;
@@ -226,6 +234,22 @@ async fn one_that_the_database_refuses_fails_alone() {
     assert!(
         matches!(&bench.outcomes("r").await[49], ItemOutcome::Failed(reason) if reason.contains("refused"))
     );
+}
+
+#[actix::test]
+async fn a_job_that_an_earlier_version_queued_is_applied() {
+    let bench = Bench::new().await;
+    bench.write([1]).await;
+    let job = AnnotationJob::of_request("r", bench.clock.now(), vec![annotation("r", of_span(1))]).remove(0);
+    let raw = bench.raw().await;
+    let sql =
+        "INSERT INTO annotation_jobs (tenant_id, receipt, items, due_at, payload) VALUES (1, 'r', 1, 0, ?)";
+    let json = serde_json::to_string(&job).unwrap();
+    let insert = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [json.into()]);
+    raw.execute_raw(insert).await.unwrap();
+    let _arbiter = bench.work().await;
+    bench.drained().await;
+    assert_eq!(bench.labels().await, ["r"]);
 }
 
 #[actix::test]
@@ -275,10 +299,10 @@ impl AnnotationJobs for ClaimedBefore {
         let claimed = std::mem::take(&mut *self.claimed.lock().unwrap());
         if claimed.is_empty() { self.inner.claim(most).await } else { Ok(claimed) }
     }
-    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>) -> Result<(), JobsError> {
+    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>, applied: Committed) -> Result<(), JobsError> {
         let done = ended.iter().filter(|(_, end)| matches!(end, JobEnd::Done)).count();
         self.done.fetch_add(done, Ordering::SeqCst);
-        self.inner.settle(ended).await
+        self.inner.settle(ended, applied).await
     }
     async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError> {
         self.inner.queued_items(scope, receipt).await
@@ -302,10 +326,10 @@ impl AnnotationJobs for DeadlyQueue {
     async fn claim(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
         self.inner.claim(most).await
     }
-    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>) -> Result<(), JobsError> {
+    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>, applied: Committed) -> Result<(), JobsError> {
         let alive = self.deaths.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         assert!(alive.is_err(), "the worker dies here");
-        self.inner.settle(ended).await
+        self.inner.settle(ended, applied).await
     }
     async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError> {
         self.inner.queued_items(scope, receipt).await

@@ -66,4 +66,5 @@ pub use span_page::{SpanPageRequest, SpanSort, StoredSpan};
 pub use span_scan::{Roots, SpanScan, SpanSelection};
 pub use store::{ScopedStore, Store};
 pub use traces::{Trace, TraceList, TraceSort, TraceSpan};
+pub use transaction::Committed;
 pub use transfer::Transfer;

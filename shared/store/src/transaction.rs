@@ -36,6 +36,11 @@ impl WriteTransaction {
         Ok(self.journal.committed())
     }
 
+    /// For callers outside of the store who go on before the changes survive a crash.
+    pub async fn commit_visibly(self) -> Result<Committed, StoreError> {
+        self.commit_early().await.map(Committed)
+    }
+
     /// Returns when readers see the changes; a crash may take them back. For what is then done again.
     pub async fn commit_loosely(self) -> Result<(), StoreError> {
         self.commit_early().await.map(drop)
@@ -49,6 +54,22 @@ impl WriteTransaction {
 
     pub async fn rollback(self) -> Result<(), StoreError> {
         Ok(self.transaction.rollback().await?)
+    }
+}
+
+/// Changes that readers see, on their way to the disk. Those of one store get there in order.
+#[must_use = "a crash may take the changes back before this is awaited"]
+pub struct Committed(Durable);
+
+impl Committed {
+    /// Where nothing was changed.
+    pub fn nothing() -> Self {
+        Self(Durable::nothing())
+    }
+
+    /// Returns when the changes survive a crash of the machine.
+    pub async fn durable(self) -> Result<(), StoreError> {
+        self.0.wait().await
     }
 }
 

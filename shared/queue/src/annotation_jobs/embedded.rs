@@ -7,26 +7,30 @@ use async_trait::async_trait;
 use bennu_access::TenantScope;
 use bennu_domain::annotation_job::AnnotationJob;
 use bennu_domain::time::{Clock, Timestamp};
-use bennu_store::{JobKey, NewJobRow, Store, StoreError};
+use bennu_store::{Committed, JobKey, NewJobRow, Store, StoreError};
 use tokio::sync::Notify;
 
-use super::{AnnotationJobs, CLAIM_BYTES, ClaimedJob, JobEnd, JobId, JobLimits, JobsError};
+use super::group_commit::GroupCommit;
+use super::{AnnotationJobs, CLAIM_BYTES, ClaimedJob, JobEnd, JobId, JobLimits, JobsError, payload};
 
 /// A worker hears at once of jobs that its own process queues; those of others, and those that become due, it looks for this often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Cheap to clone; clones wake each other.
+/// Cheap to clone; clones wake each other, and write what is queued together.
 #[derive(Clone)]
 pub struct EmbeddedAnnotationJobs {
     store: Store,
     clock: Arc<dyn Clock>,
-    limits: JobLimits,
+    lease: Duration,
     queued: Arc<Notify>,
+    enqueues: GroupCommit,
 }
 
 impl EmbeddedAnnotationJobs {
     pub fn new(store: Store, clock: Arc<dyn Clock>, limits: JobLimits) -> Self {
-        Self { store, clock, limits, queued: Arc::default() }
+        let queued = Arc::new(Notify::new());
+        let enqueues = GroupCommit::new(store.clone(), limits.capacity, Arc::clone(&queued));
+        Self { store, clock, lease: limits.lease, queued, enqueues }
     }
 
     async fn claim_now(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
@@ -35,21 +39,19 @@ impl EmbeddedAnnotationJobs {
         if due.is_none_or(|due| due > self.clock.now()) {
             return Ok(Vec::new());
         }
-        let lease_ends = self.clock.now().after(self.limits.lease);
+        let lease_ends = self.clock.now().after(self.lease);
         let rows = self.store.claim_jobs(most, CLAIM_BYTES, lease_ends).await.map_err(unavailable)?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in rows {
-            match serde_json::from_str(&row.payload) {
+            match payload::read(&row.payload) {
                 Ok(job) => claimed.push(ClaimedJob { id: JobId::Row(row.key), scope: row.scope, job }),
                 // It stays where it is, out of the way: an operator may want to look at it.
                 Err(error) => {
                     tracing::error!(%error, job = ?row.key, "a job of the annotation queue cannot be read");
                     let row_as_it_is = NewJobRow { receipt: String::new(), items: 0, payload: row.payload };
                     let never = Timestamp(i64::MAX);
-                    self.store
-                        .settle_jobs(&[], &[(row.key, row_as_it_is, never)])
-                        .await
-                        .map_err(unavailable)?;
+                    let again = vec![(row.key, row_as_it_is, never)];
+                    self.store.settle_jobs(&[], again).await.map_err(unavailable)?;
                 }
             }
         }
@@ -63,13 +65,7 @@ impl AnnotationJobs for EmbeddedAnnotationJobs {
         if jobs.is_empty() {
             return Ok(());
         }
-        let rows = jobs.iter().map(row).collect::<Result<Vec<_>, _>>()?;
-        let queued = self.store.scoped(scope).queue_jobs(&rows, self.limits.capacity).await;
-        if !queued.map_err(unavailable)? {
-            return Err(JobsError::Full);
-        }
-        self.queued.notify_one();
-        Ok(())
+        self.enqueues.enqueue(*scope, jobs.into_iter().map(row).collect()).await
     }
 
     async fn claim(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
@@ -83,16 +79,17 @@ impl AnnotationJobs for EmbeddedAnnotationJobs {
         self.claim_now(most).await
     }
 
-    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>) -> Result<(), JobsError> {
+    /// The rows go in the same database, after what was done: a crash that takes that back takes this back too.
+    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>, _done: Committed) -> Result<(), JobsError> {
         let (mut done, mut again): (Vec<JobKey>, Vec<(JobKey, NewJobRow, Timestamp)>) = Default::default();
         for (claimed, end) in ended {
             let JobId::Row(key) = claimed.id else { continue };
             match end {
                 JobEnd::Done => done.push(key),
-                JobEnd::Again(job, due) => again.push((key, row(&job)?, due)),
+                JobEnd::Again(job, due) => again.push((key, row(job), due)),
             }
         }
-        self.store.settle_jobs(&done, &again).await.map_err(unavailable)
+        self.store.settle_jobs(&done, again).await.map_err(unavailable)
     }
 
     async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError> {
@@ -100,16 +97,15 @@ impl AnnotationJobs for EmbeddedAnnotationJobs {
     }
 
     async fn depth(&self) -> Result<usize, JobsError> {
-        self.store.queued_jobs().await.map_err(unavailable)
+        self.store.queued_jobs(usize::MAX).await.map_err(unavailable)
     }
 }
 
-fn row(job: &AnnotationJob) -> Result<NewJobRow, JobsError> {
-    let payload = serde_json::to_string(job).map_err(|error| JobsError::Unavailable(error.to_string()))?;
-    Ok(NewJobRow { receipt: job.receipt.clone(), items: job.items.len(), payload })
+fn row(job: AnnotationJob) -> NewJobRow {
+    NewJobRow { receipt: job.receipt.clone(), items: job.items.len(), payload: payload::write(job) }
 }
 
 #[allow(clippy::needless_pass_by_value)] // fits `map_err`
-fn unavailable(error: StoreError) -> JobsError {
+pub(super) fn unavailable(error: StoreError) -> JobsError {
     JobsError::Unavailable(error.to_string())
 }

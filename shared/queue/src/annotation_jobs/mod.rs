@@ -3,6 +3,8 @@
 //! Delivery is at least once; applying a job twice changes nothing (see `apply_queued` of the store).
 
 mod embedded;
+mod group_commit;
+mod payload;
 mod redis;
 mod replay;
 
@@ -12,7 +14,7 @@ use async_trait::async_trait;
 use bennu_access::TenantScope;
 use bennu_domain::annotation_job::AnnotationJob;
 use bennu_domain::time::Timestamp;
-use bennu_store::JobKey;
+use bennu_store::{Committed, JobKey};
 
 pub use embedded::EmbeddedAnnotationJobs;
 pub use redis::{RedisAnnotationJobs, RedisDurability};
@@ -20,7 +22,7 @@ pub use replay::{ReplayError, replay};
 
 /// A claim ends with the job with which it reaches this many bytes: bounds the memory of a worker, which takes several times as
 /// much. A thousand times that of an annotation with a long explanation.
-const CLAIM_BYTES: usize = 4 << 20;
+const CLAIM_BYTES: usize = 2 << 20;
 
 /// What bounds a queue of annotations.
 #[derive(Debug, Clone, Copy)]
@@ -74,8 +76,9 @@ pub trait AnnotationJobs: Send + Sync {
     /// none.
     async fn claim(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError>;
 
-    /// Says what became of claimed jobs. Jobs of which nothing is said come up again when their lease is over.
-    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>) -> Result<(), JobsError>;
+    /// Says what became of claimed jobs, once what was done with them survives a crash: a queue must not forget before. Jobs of
+    /// which nothing is said come up again when their lease is over.
+    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>, done: Committed) -> Result<(), JobsError>;
 
     /// How many annotations of a request are still queued; an answer may be a moment old.
     async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError>;

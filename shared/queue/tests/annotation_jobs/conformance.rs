@@ -1,9 +1,11 @@
 //! What every queue of annotations promises.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bennu_domain::time::Clock as _;
 use bennu_queue::{ClaimedJob, JobEnd, JobsError};
+use bennu_store::Committed;
 
 use crate::support::{CAPACITY, TestQueue, claim_by, request, tenant};
 
@@ -39,6 +41,8 @@ of_all_queues!(
     what_is_left_of_a_job_comes_back_when_it_is_due,
     a_job_that_is_settled_twice_is_settled_once,
     a_full_queue_refuses_whole_requests,
+    requests_at_the_same_time_are_queued_whole_or_refused,
+    a_request_that_is_given_up_leaves_others_alone,
     queued_annotations_are_counted_by_receipt_and_tenant,
     a_claim_of_an_empty_queue_returns_soon,
     a_claim_of_large_jobs_is_a_small_one,
@@ -54,7 +58,7 @@ async fn a_job_arrives_as_it_was_queued(queue: TestQueue) {
     let claimed = queue.claim(10).await;
     assert_eq!(claimed.iter().map(|claimed| claimed.job.clone()).collect::<Vec<_>>(), jobs);
     assert_eq!(claimed[0].scope, tenant(7));
-    queue.jobs.settle(done(claimed)).await.unwrap();
+    queue.jobs.settle(done(claimed), Committed::nothing()).await.unwrap();
     assert_eq!(queue.jobs.depth().await.unwrap(), 0);
 }
 
@@ -87,7 +91,7 @@ async fn the_jobs_of_a_dead_worker_are_claimed_by_another(queue: TestQueue) {
     }
     claimed.sort_by_key(|claimed| claimed.job.items[0].index);
     assert_eq!(claimed.iter().map(|claimed| claimed.job.clone()).collect::<Vec<_>>(), jobs);
-    queue.other_worker.settle(done(claimed)).await.unwrap();
+    queue.other_worker.settle(done(claimed), Committed::nothing()).await.unwrap();
     assert_eq!(queue.jobs.depth().await.unwrap(), 0);
 }
 
@@ -96,14 +100,14 @@ async fn what_is_left_of_a_job_comes_back_when_it_is_due(queue: TestQueue) {
     let claimed = queue.claim(10).await.remove(0);
     let (left, pause) = claimed.job.clone().again(|index| index >= 8);
     let due = queue.clock.now().after(pause);
-    queue.jobs.settle(vec![(claimed, JobEnd::Again(left.clone(), due))]).await.unwrap();
+    queue.jobs.settle(vec![(claimed, JobEnd::Again(left.clone(), due))], Committed::nothing()).await.unwrap();
     assert!(queue.jobs.claim(10).await.unwrap().is_empty(), "it is not due yet");
     assert_eq!(queue.jobs.depth().await.unwrap(), 1);
     assert_eq!(queue.jobs.queued_items(&tenant(3), "r").await.unwrap(), 2);
     queue.clock.advance(pause);
     let again = queue.claim(10).await.remove(0);
     assert_eq!((again.scope, &again.job), (tenant(3), &left));
-    queue.jobs.settle(vec![(again, JobEnd::Done)]).await.unwrap();
+    queue.jobs.settle(vec![(again, JobEnd::Done)], Committed::nothing()).await.unwrap();
     assert_eq!(queue.jobs.queued_items(&tenant(3), "r").await.unwrap(), 0);
 }
 
@@ -117,8 +121,8 @@ async fn a_job_that_is_settled_twice_is_settled_once(queue: TestQueue) {
         claimed.extend(claim_by(&*queue.other_worker, 10).await);
     }
     claimed.retain(|claimed| claimed.job.items.len() == 100);
-    queue.other_worker.settle(done(claimed)).await.unwrap();
-    queue.jobs.settle(done(slow)).await.unwrap();
+    queue.other_worker.settle(done(claimed), Committed::nothing()).await.unwrap();
+    queue.jobs.settle(done(slow), Committed::nothing()).await.unwrap();
     assert_eq!(queue.jobs.queued_items(&tenant(1), "r").await.unwrap(), 7);
     assert_eq!(queue.jobs.depth().await.unwrap(), 1);
 }
@@ -129,10 +133,49 @@ async fn a_full_queue_refuses_whole_requests(queue: TestQueue) {
     assert!(matches!(refused, Err(JobsError::Full)), "{refused:?}");
     assert_eq!(queue.jobs.queued_items(&tenant(1), "s").await.unwrap(), 0);
     let claimed = queue.claim(1).await;
-    queue.jobs.settle(done(claimed)).await.unwrap();
+    queue.jobs.settle(done(claimed), Committed::nothing()).await.unwrap();
     let refused = queue.jobs.enqueue(&tenant(1), request("s", 101, &queue.clock)).await;
     assert!(matches!(refused, Err(JobsError::Full)), "there is room for one job, not for two");
     queue.jobs.enqueue(&tenant(1), request("s", 100, &queue.clock)).await.unwrap();
+}
+
+/// Of two tenants, so that not all can share a transaction.
+async fn requests_at_the_same_time_are_queued_whole_or_refused(queue: TestQueue) {
+    let requests = (0..12).map(|number: usize| {
+        let (jobs, number) = (Arc::clone(&queue.jobs), i64::try_from(number).unwrap());
+        let of_request = request(&number.to_string(), 250, &queue.clock);
+        tokio::spawn(async move { jobs.enqueue(&tenant(1 + number % 2), of_request).await })
+    });
+    let mut queued = Vec::new();
+    for (number, enqueued) in requests.collect::<Vec<_>>().into_iter().enumerate() {
+        match enqueued.await.unwrap() {
+            Ok(()) => queued.push(number),
+            Err(error) => assert!(matches!(error, JobsError::Full), "{error:?}"),
+        }
+    }
+    assert_eq!(queued.len(), CAPACITY / 3);
+    assert_eq!(queue.jobs.depth().await.unwrap(), 3 * queued.len());
+    for number in 0..12 {
+        let scope = tenant(1 + i64::try_from(number % 2).unwrap());
+        let items = queue.jobs.queued_items(&scope, &number.to_string()).await.unwrap();
+        assert_eq!(items, if queued.contains(&number) { 250 } else { 0 });
+    }
+}
+
+async fn a_request_that_is_given_up_leaves_others_alone(queue: TestQueue) {
+    let requests = (0..8).map(|number: usize| {
+        let (jobs, of_request) = (Arc::clone(&queue.jobs), request(&number.to_string(), 3, &queue.clock));
+        tokio::spawn(async move { jobs.enqueue(&tenant(1), of_request).await })
+    });
+    for (number, enqueuing) in requests.collect::<Vec<_>>().into_iter().enumerate() {
+        if number % 2 == 0 {
+            tokio::task::yield_now().await;
+            enqueuing.abort();
+            continue;
+        }
+        enqueuing.await.unwrap().unwrap();
+        assert_eq!(queue.jobs.queued_items(&tenant(1), &number.to_string()).await.unwrap(), 3);
+    }
 }
 
 async fn queued_annotations_are_counted_by_receipt_and_tenant(queue: TestQueue) {

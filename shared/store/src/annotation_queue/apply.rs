@@ -11,22 +11,26 @@ use super::{QueuedEnd, QueuedWrite, no_target, out_of_bounds};
 use crate::annotations::{AnnotationOutcome, StorableWrite};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
+use crate::transaction::Committed;
 
 /// See `annotate`.
 const ATTEMPTS: usize = 5;
 
 impl ScopedStore<'_> {
     /// Applies what can be; what waited for its target since before `patience_ends` fails. The ends are in order. What is for an
-    /// erased tenant is settled without a trace.
+    /// erased tenant is settled without a trace. Readers see it, and what the queue forgets in the same database after it may be
+    /// forgotten; others wait until it is durable.
     pub async fn apply_queued(
         self,
         items: &[QueuedWrite<'_>],
         patience_ends: Timestamp,
-    ) -> Result<Vec<QueuedEnd>, StoreError> {
+    ) -> Result<(Vec<QueuedEnd>, Committed), StoreError> {
         for _ in 0..ATTEMPTS {
             match self.try_apply_queued(items, patience_ends).await {
                 Err(StoreError::LostRace) => {}
-                Err(StoreError::TenantErased) => return Ok(vec![QueuedEnd::Settled; items.len()]),
+                Err(StoreError::TenantErased) => {
+                    return Ok((vec![QueuedEnd::Settled; items.len()], Committed::nothing()));
+                }
                 settled => return settled,
             }
         }
@@ -37,7 +41,7 @@ impl ScopedStore<'_> {
         self,
         items: &[QueuedWrite<'_>],
         patience_ends: Timestamp,
-    ) -> Result<Vec<QueuedEnd>, StoreError> {
+    ) -> Result<(Vec<QueuedEnd>, Committed), StoreError> {
         let mut writes: Vec<StorableWrite<'_>> =
             items.iter().map(|item| StorableWrite::new(&item.annotation, item.received)).collect();
         let spans = self.know_spans(&writes).await?;
@@ -68,8 +72,7 @@ impl ScopedStore<'_> {
         }
         self.insert_failures(&transaction, &failures).await?;
         receipts.write(self, &transaction).await?;
-        transaction.commit().await?;
-        Ok(ends)
+        Ok((ends, transaction.commit_visibly().await?))
     }
 
     /// An annotation that the database never takes is put aside with the reason.

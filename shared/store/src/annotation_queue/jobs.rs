@@ -4,20 +4,21 @@
 use bennu_access::{SystemScope, TenantScope};
 use bennu_domain::ids::TenantId;
 use bennu_domain::time::Timestamp;
-use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait as _, QueryResult, Statement, Value};
 
 use crate::bulk::{ColumnType, RowSet};
 use crate::error::StoreError;
 use crate::store::{ScopedStore, Store, is_postgres};
+use crate::transaction::Committed;
 
-use ColumnType::{BigInt, Text};
+use ColumnType::{BigInt, Bytes, Text};
 
 /// A job to queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJobRow {
     pub receipt: String,
     pub items: usize,
-    pub payload: String,
+    pub payload: Vec<u8>,
 }
 
 /// Which job of the queue.
@@ -38,28 +39,22 @@ impl JobKey {
 pub struct JobRow {
     pub key: JobKey,
     pub scope: TenantScope,
-    pub payload: String,
+    pub payload: Vec<u8>,
 }
 
 impl ScopedStore<'_> {
-    /// Queues jobs, all or none. `false` if the queue would then hold more than `capacity` of them, give or take what others
-    /// queue in this moment.
-    pub async fn queue_jobs(self, jobs: &[NewJobRow], capacity: usize) -> Result<bool, StoreError> {
-        const COLUMNS: &[(&str, ColumnType)] = &[("receipt", Text), ("items", BigInt), ("payload", Text)];
+    /// Queues jobs, all or none.
+    pub async fn queue_jobs(self, jobs: Vec<NewJobRow>) -> Result<Committed, StoreError> {
+        const COLUMNS: &[(&str, ColumnType)] = &[("receipt", Text), ("items", BigInt), ("payload", Bytes)];
         let mut rows = RowSet::new(COLUMNS, jobs.len());
-        for job in jobs {
-            rows.push([job.receipt.as_str().into(), as_i64(job.items).into(), job.payload.as_str().into()]);
-        }
-        let all = self.store.reads_across_tenants("the bound of the queue is for all tenants together");
-        if count_jobs(&all, capacity).await?.saturating_add(jobs.len()) > capacity {
-            return Ok(false);
+        for NewJobRow { receipt, items, payload } in jobs {
+            rows.push([receipt.into(), as_i64(items).into(), payload.into()]);
         }
         let transaction = self.begin().await?;
         let sql = "INSERT INTO annotation_jobs (tenant_id, receipt, items, due_at, payload) \
                    SELECT {0}, v.receipt, v.items, {1}, v.payload FROM v";
         rows.execute(&transaction, sql, &[self.tenant.into(), self.store.now().into()]).await?;
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit_visibly().await
     }
 
     /// How many annotations of a request are queued.
@@ -78,9 +73,19 @@ impl ScopedStore<'_> {
 }
 
 impl Store {
-    /// Jobs in the queue, of all tenants.
-    pub async fn queued_jobs(&self) -> Result<usize, StoreError> {
-        count_jobs(&self.reads_across_tenants("counting queued annotations"), usize::MAX).await
+    /// Jobs in the queue, of all tenants, or `most` if there are more.
+    pub async fn queued_jobs(&self, most: usize) -> Result<usize, StoreError> {
+        let count = Statement::from_sql_and_values(
+            self.backend(),
+            "SELECT count(*) FROM (SELECT 1 FROM annotation_jobs LIMIT $1) AS waiting",
+            [as_i64(most).into()],
+        );
+        let reads = self.reads_across_tenants("counting queued annotations");
+        let jobs: i64 = match reads.query_one_raw(count).await? {
+            Some(row) => row.try_get_by_index(0)?,
+            None => 0,
+        };
+        Ok(usize::try_from(jobs).unwrap_or_default())
     }
 
     /// Up to so many jobs that are due, of all tenants, longest due first; they are due again at `lease_ends`. Those after
@@ -114,7 +119,7 @@ impl Store {
     pub async fn settle_jobs(
         &self,
         done: &[JobKey],
-        again: &[(JobKey, NewJobRow, Timestamp)],
+        again: Vec<(JobKey, NewJobRow, Timestamp)>,
     ) -> Result<(), StoreError> {
         const KEY: &[(&str, ColumnType)] = &[("tenant_id", BigInt), ("id", BigInt)];
         const AGAIN: &[(&str, ColumnType)] = &[
@@ -122,14 +127,14 @@ impl Store {
             ("id", BigInt),
             ("items", BigInt),
             ("due_at", BigInt),
-            ("payload", Text),
+            ("payload", Bytes),
         ];
         let mut finished = RowSet::new(KEY, done.len());
         done.iter().for_each(|key| finished.push(key.values()));
         let mut left = RowSet::new(AGAIN, again.len());
         for (key, job, due) in again {
             let [tenant, id] = key.values();
-            left.push([tenant, id, as_i64(job.items).into(), due.0.into(), job.payload.as_str().into()]);
+            left.push([tenant, id, as_i64(job.items).into(), due.0.into(), job.payload.into()]);
         }
         let transaction = self.begin_across_tenants("settling queued annotations").await?;
         let sql = "DELETE FROM annotation_jobs WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM v)";
@@ -137,7 +142,8 @@ impl Store {
         let sql = "UPDATE annotation_jobs SET items = v.items, due_at = v.due_at, payload = v.payload FROM v \
                    WHERE annotation_jobs.tenant_id = v.tenant_id AND annotation_jobs.id = v.id";
         left.execute(&transaction, sql, &[]).await?;
-        // After a crash they come up again, and their receipts say that they are done: these were committed before.
+        // After a crash they come up again, and so does what was done with them, or their receipts say that it is done: these were
+        // committed before, and what is committed survives in order.
         transaction.commit_loosely().await
     }
 
@@ -151,20 +157,6 @@ impl Store {
         };
         Ok(due.map(Timestamp))
     }
-}
-
-/// Jobs in the queue, or `most` if there are more.
-async fn count_jobs(connection: &impl ConnectionTrait, most: usize) -> Result<usize, StoreError> {
-    let count = Statement::from_sql_and_values(
-        connection.get_database_backend(),
-        "SELECT count(*) FROM (SELECT 1 FROM annotation_jobs LIMIT $1) AS waiting",
-        [as_i64(most).into()],
-    );
-    let jobs: i64 = match connection.query_one_raw(count).await? {
-        Some(row) => row.try_get_by_index(0)?,
-        None => 0,
-    };
-    Ok(usize::try_from(jobs).unwrap_or_default())
 }
 
 fn read(row: &QueryResult) -> Result<JobRow, StoreError> {

@@ -64,16 +64,22 @@ impl<'a> Receipts<'a> {
         const COLUMNS: &[(&str, ColumnType)] = &[("receipt", Text), ("part", BigInt), ("n", BigInt)];
         let mut parts: Vec<(PartKey<'_>, Part)> = Vec::new();
         let mut known: HashMap<PartKey<'_>, usize> = HashMap::new();
-        let mut places = Vec::with_capacity(items.len());
+        let mut places: Vec<(usize, usize)> = Vec::with_capacity(items.len());
         for item in items {
             let key = (&*item.receipt, item.index / ITEMS_A_JOB);
+            let place = item.index % ITEMS_A_JOB;
+            // Nearly always it belongs to the part of the one before.
+            if let Some((part, _)) = places.last().filter(|(part, _)| parts[*part].0 == key) {
+                places.push((*part, place));
+                continue;
+            }
             let part = *known.entry(key).or_insert_with(|| {
                 let kind = item.annotation.target.kind().code();
                 let (total, received) = (item.total, item.received);
                 parts.push((key, Part { kind, total, received, outcomes: Vec::new(), changed: false }));
                 parts.len() - 1
             });
-            places.push((part, item.index % ITEMS_A_JOB));
+            places.push((part, place));
         }
         let mut rows = RowSet::new(COLUMNS, parts.len());
         for (n, ((receipt, part), _)) in parts.iter().enumerate() {

@@ -127,12 +127,11 @@ impl ScopedStore<'_> {
             let label: Option<String> = row.try_get_by_index(4)?;
             Ok((group, row.try_get_by_index::<i64>(3)?, label, row.try_get_by_index::<Option<f64>>(5)?))
         };
+        let deleted = rows.query(transaction, sql, &[self.tenant.into()], read).await?;
         let mut changes = SummaryChanges::default();
-        for ((project, kind, name), created_at, label, score) in
-            rows.query(transaction, sql, &[self.tenant.into()], read).await?
-        {
-            let Some(kind) = TargetKind::from_code(kind) else { continue };
-            changes.remove((project, kind, &name), created_at, label.as_deref(), score);
+        for ((project, kind, name), created_at, label, score) in &deleted {
+            let Some(kind) = TargetKind::from_code(*kind) else { continue };
+            changes.remove((*project, kind, name), *created_at, label.as_deref(), *score);
         }
         changes.write(self, transaction).await
     }

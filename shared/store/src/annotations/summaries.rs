@@ -57,9 +57,9 @@ pub struct LabelCount {
 /// Project, kind of target and name.
 pub(super) type Group<'a> = (i64, TargetKind, &'a str);
 
-/// Changes of annotations on their way into the sums.
+/// Changes of annotations on their way into the sums: by project, kind of target, name, hour and label.
 #[derive(Default)]
-pub(crate) struct SummaryChanges(BTreeMap<(i64, i16, String, i64, String), Sums>);
+pub(crate) struct SummaryChanges<'a>(BTreeMap<(i64, i16, &'a str, i64, Option<&'a str>), Sums>);
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Sums {
@@ -68,16 +68,22 @@ struct Sums {
     score_sum: f64,
 }
 
-impl SummaryChanges {
-    pub(super) fn add(&mut self, group: Group<'_>, created_at: i64, label: Option<&str>, score: Option<f64>) {
+impl<'a> SummaryChanges<'a> {
+    pub(super) fn add(
+        &mut self,
+        group: Group<'a>,
+        created_at: i64,
+        label: Option<&'a str>,
+        score: Option<f64>,
+    ) {
         self.change(group, created_at, label, score, 1);
     }
 
     pub(super) fn remove(
         &mut self,
-        group: Group<'_>,
+        group: Group<'a>,
         created_at: i64,
-        label: Option<&str>,
+        label: Option<&'a str>,
         score: Option<f64>,
     ) {
         self.change(group, created_at, label, score, -1);
@@ -85,14 +91,14 @@ impl SummaryChanges {
 
     fn change(
         &mut self,
-        (project, kind, name): Group<'_>,
+        (project, kind, name): Group<'a>,
         created_at: i64,
-        label: Option<&str>,
+        label: Option<&'a str>,
         score: Option<f64>,
         by: i32,
     ) {
-        let label = label.map_or_else(String::new, |label| format!("={}", cut(label, LABEL_BYTES)));
-        let key = (project, kind.code(), name.to_owned(), created_at.div_euclid(HOUR), label);
+        let label = label.map(|label| cut(label, LABEL_BYTES));
+        let key = (project, kind.code(), name, created_at.div_euclid(HOUR), label);
         let sums = self.0.entry(key).or_default();
         sums.annotations += i64::from(by);
         if let Some(score) = score {
@@ -123,6 +129,7 @@ impl SummaryChanges {
         let mut rows = RowSet::new(COLUMNS, changed.len());
         let mut shrunk = RowSet::new(KEY, changed.len());
         for ((project, kind, name, hour, label), sums) in changed {
+            let label = label.map_or_else(String::new, |label| format!("={label}"));
             let key: [Value; 5] =
                 [project.into(), i64::from(kind).into(), name.into(), hour.into(), label.into()];
             if sums.annotations < 0 {

@@ -39,13 +39,12 @@ impl ScopedStore<'_> {
             let label: Option<String> = row.try_get_by_index(3)?;
             Ok((kind, name, created_at, label, row.try_get_by_index::<Option<f64>>(4)?))
         };
+        let rows = ids(&moved).query(transaction, sql, &[tenant, destination.into()], read).await?;
         let mut changes = SummaryChanges::default();
-        for (kind, name, created_at, label, score) in
-            ids(&moved).query(transaction, sql, &[tenant, destination.into()], read).await?
-        {
-            let Some(kind) = TargetKind::from_code(kind) else { continue };
-            changes.remove((source, kind, &name), created_at, label.as_deref(), score);
-            changes.add((destination, kind, &name), created_at, label.as_deref(), score);
+        for (kind, name, created_at, label, score) in &rows {
+            let Some(kind) = TargetKind::from_code(*kind) else { continue };
+            changes.remove((source, kind, name), *created_at, label.as_deref(), *score);
+            changes.add((destination, kind, name), *created_at, label.as_deref(), *score);
         }
         changes.write(self, transaction).await
     }

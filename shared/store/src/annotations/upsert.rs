@@ -69,7 +69,7 @@ pub(super) async fn upsert(
     let mut inserts = RowSet::new(ROW, latest.len());
     latest.iter().for_each(|new| inserts.push(row(new)));
     let inserted = inserts.execute(transaction, INSERT, &tenant).await?;
-    let mut existing = if inserted < latest.len() as u64 {
+    let existing = if inserted < latest.len() as u64 {
         find_existing(scoped, transaction, &latest).await?
     } else {
         HashMap::new()
@@ -82,7 +82,7 @@ pub(super) async fn upsert(
         let (received, group) = (new.upsert.write.received.0, (new.upsert.place.project, kind, name));
         let verdict = &new.upsert.write.annotation.verdict;
         let (label, score) = (verdict.label.as_deref(), verdict.score);
-        let Some(old) = existing.remove(&n).filter(|old| old.id != new.id) else {
+        let Some(old) = existing.get(&n).filter(|old| old.id != new.id) else {
             changes.add(group, received, label, score);
             continue;
         };

@@ -97,7 +97,7 @@ fn queued(write: AnnotationWrite, index: usize) -> QueuedWrite<'static> {
 }
 
 fn job(mark: &str) -> NewJobRow {
-    NewJobRow { receipt: RECEIPT.to_owned(), items: 1, payload: mark.to_owned() }
+    NewJobRow { receipt: RECEIPT.to_owned(), items: 1, payload: mark.into() }
 }
 
 /// Addresses are unique among all tenants.
@@ -149,7 +149,7 @@ async fn fill(data: ScopedStore<'_>, mark: &str) -> Rows {
     let project = data.project_named("p").await.unwrap().unwrap().id;
     assert_eq!(data.assign_annotation_config(project, config.id).await.unwrap(), Assignment::Done);
     data.put_price(&price(if mark == "mine" { 4.0 } else { 6.0 })).await.unwrap();
-    assert!(data.queue_jobs(&[job(mark)], 1_000_000).await.unwrap());
+    data.queue_jobs(vec![job(mark)]).await.unwrap().durable().await.unwrap();
     data.fail_queued(&queued(annotation(of_span(1), "quality", mark), 0), mark).await.unwrap();
     let failures = data.annotation_failures(&FailureSelection::All, None, 1).await.unwrap();
     register(data, &format!("of {mark}")).await;
@@ -486,11 +486,11 @@ methods! {
     }
     put_price(own, mine, theirs) { own.put_price(&price(77.0)).await.unwrap(); }
     delete_price(own, mine, theirs) { assert!(own.delete_price("model").await.unwrap()); }
-    queue_jobs(own, mine, theirs) { assert!(own.queue_jobs(&[job("again")], 1_000_000).await.unwrap()); }
+    queue_jobs(own, mine, theirs) { own.queue_jobs(vec![job("again")]).await.unwrap().durable().await.unwrap(); }
     queued_items(own, mine, theirs) { assert_eq!(own.queued_items(RECEIPT).await.unwrap(), 1); }
     apply_queued(own, mine, theirs) {
         let items = [queued(annotation(of_span(1), "quality", "queued"), 1)];
-        assert_eq!(own.apply_queued(&items, at(0)).await.unwrap(), [QueuedEnd::Settled]);
+        assert_eq!(own.apply_queued(&items, at(0)).await.unwrap().0, [QueuedEnd::Settled]);
     }
     fail_queued(own, mine, theirs) {
         own.fail_queued(&queued(annotation(of_span(1), "quality", "x"), 2), "why").await.unwrap();

@@ -199,14 +199,14 @@ async fn what_comes_for_an_erased_tenant_is_dropped(db: TestStore) {
     assert_eq!(write(data, spans()).await.unwrap(), dropped);
     let (patient, impatient) = (db.data().time(), db.data().time().after(Duration::from_hours(1)));
     for patience_ends in [patient, impatient] {
-        let settled = data.apply_queued(&[queued(1), queued(2)], patience_ends).await.unwrap();
+        let (settled, _) = data.apply_queued(&[queued(1), queued(2)], patience_ends).await.unwrap();
         assert_eq!(settled, [QueuedEnd::Settled; 2]);
     }
     data.fail_queued(&queued(1), "it can never be stored").await.unwrap();
     // Whoever is answered at once hears of it.
     for refused in [
         data.annotate(vec![annotation(of_span(1), "n", "l")]).await.map(drop),
-        data.queue_jobs(&[job()], 10).await.map(drop),
+        data.queue_jobs(vec![job()]).await.map(drop),
         data.add_member(new_member("late", Role::Admin)).await.map(drop),
         data.create_project(&ProjectName::new("q").unwrap(), None).await.map(drop),
         directory(&db).begin_log_in(log_in("late", one, UserId::FIRST_ADMIN, patient)).await.map(drop),
@@ -382,7 +382,7 @@ async fn rows_of(db: &TestStore, tenant: TenantId) -> Vec<String> {
 }
 
 fn job() -> NewJobRow {
-    NewJobRow { receipt: "r".to_owned(), items: 1, payload: "{}".to_owned() }
+    NewJobRow { receipt: "r".to_owned(), items: 1, payload: b"{}".into() }
 }
 
 /// An annotation of a span, from the queue.
@@ -440,9 +440,10 @@ async fn fill_annotations(data: ScopedStore<'_>) {
     };
     let project = data.project_named("p").await.unwrap().unwrap().id;
     data.assign_annotation_config(project, config.id).await.unwrap();
-    assert!(data.queue_jobs(&[job()], 10).await.unwrap());
+    data.queue_jobs(vec![job()]).await.unwrap().durable().await.unwrap();
     // Of a span that never comes: a receipt, and a failure.
-    data.apply_queued(&[queued(99)], data.time().after(Duration::from_hours(1))).await.unwrap();
+    let patience_ends = data.time().after(Duration::from_hours(1));
+    data.apply_queued(&[queued(99)], patience_ends).await.unwrap().1.durable().await.unwrap();
 }
 
 /// Those with a column that names the tenant; `audit_erasures` has rows only within the transaction that erases.

@@ -19,6 +19,7 @@ use bennu_access::{SystemScope, TenantScope};
 use bennu_domain::annotation_job::AnnotationJob;
 use bennu_domain::ids::TenantId;
 use bennu_domain::time::Clock;
+use bennu_store::Committed;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::streams::{StreamAutoClaimReply, StreamId, StreamReadReply};
 use redis::{Client, RedisError, from_redis_value_ref};
@@ -202,7 +203,8 @@ impl AnnotationJobs for RedisAnnotationJobs {
         Ok(claimed)
     }
 
-    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>) -> Result<(), JobsError> {
+    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>, done: Committed) -> Result<(), JobsError> {
+        done.durable().await.map_err(|error| JobsError::Unavailable(error.to_string()))?;
         let mut settle = self.scripts.settle.prepare_invoke();
         settle.key(JOBS).key(QUEUED).key(LATER).arg(GROUP);
         for (claimed, end) in &ended {
