@@ -66,7 +66,7 @@ async fn nothing_is_lost_and_nothing_is_there_twice() {
     tokio::spawn(consume(deliveries, store.clone(), DecodePool::of_this_machine().unwrap(), writer));
 
     let publishing = join_all((0..REQUESTS).map(|number| broker.publish(envelope(number))));
-    let published = tokio::time::timeout(Duration::from_secs(60), publishing).await.unwrap();
+    let published = tokio::time::timeout(Duration::from_mins(1), publishing).await.unwrap();
 
     assert!(published.iter().all(Result::is_ok), "{published:?}");
     let scope = scope();

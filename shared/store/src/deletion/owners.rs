@@ -1,7 +1,7 @@
 //! Sessions and projects are deleted with their traces, while writers may be adding more.
 //!
-//! A writer holds the rows of the projects and sessions that it gives traces to. So once the owner's row is deleted, no
-//! further trace can join it, and it is enough to look whether one did just before; then it all begins again.
+//! A writer holds the rows of the projects and sessions that it gives traces to, at the latest when it commits, or gives up. So
+//! once the owner's row is deleted, no further trace can join it, and it is enough to look whether one did just before; then it all begins again.
 
 use bennu_domain::annotation::TargetKind;
 use bennu_domain::audit::AuditAction;
