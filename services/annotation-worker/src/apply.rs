@@ -40,13 +40,12 @@ pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> 
         by_tenant.entry(claimed.scope).or_default().extend(items);
     }
     let mut waiting: HashMap<usize, Vec<usize>> = HashMap::new();
-    // The last commit stands for those before it.
     let mut done = Committed::nothing();
     for (scope, items) in by_tenant {
         let (places, writes): (Vec<Place>, Vec<QueuedWrite<'_>>) = items.into_iter().unzip();
         let applied = apply_of_tenant(worker, &scope, &writes).await;
         let (ends, committed) = applied.map_err(|error| JobsError::Unavailable(error.to_string()))?;
-        done = committed;
+        done = committed.after(done);
         for ((number, place), end) in places.into_iter().zip(ends) {
             if end == QueuedEnd::Waiting {
                 waiting.entry(number).or_default().push(place);
@@ -85,7 +84,7 @@ async fn apply_of_tenant(
         match apply_with_retries(worker, scope, part).await {
             Ok((applied, committed)) => {
                 ends.extend(applied);
-                done = committed;
+                done = committed.after(done);
             }
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => {

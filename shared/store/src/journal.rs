@@ -30,9 +30,6 @@ pub(crate) struct Journal(Option<Arc<WriteAheadLog>>);
 
 struct WriteAheadLog {
     file: File,
-    /// Only to be synced. It stays open as long as SQLite has the database open: closing it would drop the locks that SQLite
-    /// holds on the same file (POSIX locks are of a process and a file, not of a handle).
-    database: File,
     /// For copying the log into the database. One at a time, as SQLite allows no more.
     folding: Mutex<DatabaseConnection>,
     /// The one through which all transactions go.
@@ -42,6 +39,9 @@ struct WriteAheadLog {
     /// How many of the commits are on the disk.
     synced: Mutex<u64>,
     broken: AtomicBool,
+    /// Only to be synced. It stays open as long as SQLite has the database open: closing it would drop the locks that SQLite
+    /// holds on the same file (POSIX locks are of a process and a file, not of a handle).
+    database: File,
 }
 
 impl Journal {
@@ -122,6 +122,11 @@ impl Durable {
     /// Where nothing was committed.
     pub fn nothing() -> Self {
         Self(None)
+    }
+
+    /// The later of two, which is on the disk no sooner than the `earlier` one.
+    pub fn after(self, earlier: Self) -> Self {
+        if self.0.is_some() { self } else { earlier }
     }
 
     /// Returns when the commit survives a crash of the machine.
@@ -221,6 +226,19 @@ mod tests {
         let third = journal.committed();
         third.wait().await.unwrap();
         assert_eq!(*log.synced.lock().await, 3);
+    }
+
+    #[tokio::test]
+    async fn where_nothing_is_committed_the_commit_before_it_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        File::create(&path).unwrap();
+        let journal = journal(path.to_str().unwrap()).await;
+        let synced = async || *journal.0.as_ref().unwrap().synced.lock().await;
+        Durable::nothing().after(journal.committed()).wait().await.unwrap();
+        assert_eq!(synced().await, 1);
+        journal.committed().after(Durable::nothing()).wait().await.unwrap();
+        assert_eq!(synced().await, 2);
     }
 
     #[tokio::test]

@@ -67,6 +67,12 @@ impl Committed {
         Self(Durable::nothing())
     }
 
+    /// Stands for `earlier` changes of the same store too.
+    #[must_use]
+    pub fn after(self, earlier: Self) -> Self {
+        Self(self.0.after(earlier.0))
+    }
+
     /// Returns when the changes survive a crash of the machine.
     pub async fn durable(self) -> Result<(), StoreError> {
         self.0.wait().await

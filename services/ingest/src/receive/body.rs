@@ -43,7 +43,7 @@ impl Encoding {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Body {
     pub inflated: Bytes,
-    /// As the sender compressed it, if it did so with gzip.
+    /// As the sender compressed it, if it did so with gzip and there is room for both.
     pub gzip: Option<Bytes>,
 }
 
@@ -87,18 +87,23 @@ pub async fn read_body(
         return Err(api_error(over));
     }
     let mut inflater = Inflater::new(encoding, limit).map_err(ApiError::internal)?;
-    let mut gzip = Vec::new();
+    let mut gzip = (encoding == Encoding::Gzip).then(Vec::new);
     let mut held = receiver.budget().hold(caller.parts().tenant, 0).map_err(unavailable)?;
     read_chunks(payload, limit, |chunk| {
         inflater.write(chunk)?;
-        if encoding == Encoding::Gzip {
-            gzip.extend_from_slice(chunk);
+        let inflated = inflater.output.len();
+        if let Some(kept) = &mut gzip {
+            kept.extend_from_slice(chunk);
+            if held.grow_to(inflated + kept.len()).is_ok() {
+                return Ok(());
+            }
+            gzip = None; // without it there may be room: the largest body fits alone
         }
-        held.grow_to(inflater.output.len() + gzip.len()).map_err(unavailable)
+        held.grow_to(inflated).map_err(unavailable)
     })
     .await?;
     let inflated = inflater.finish()?;
-    let gzip = (!gzip.is_empty() && gzip.len() < inflated.len()).then(|| gzip.into());
+    let gzip = gzip.filter(|gzip| !gzip.is_empty() && gzip.len() < inflated.len()).map(Bytes::from);
     Ok((Body { inflated, gzip }, held))
 }
 
