@@ -68,7 +68,6 @@ impl Committed {
     }
 
     /// Stands for `earlier` changes of the same store too.
-    #[must_use]
     pub fn after(self, earlier: Self) -> Self {
         Self(self.0.after(earlier.0))
     }
