@@ -258,11 +258,20 @@ impl Inflater {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::sync::Arc;
 
+    use actix_web::FromRequest as _;
+    use actix_web::test::TestRequest;
+    use bennu_domain::time::SystemClock;
+    use bennu_kit::telemetry::Metrics;
+    use bennu_queue::embedded_span_broker;
+    use bennu_quota::{MemoryBuckets, Quota};
     use flate2::Compression;
     use flate2::write::{GzEncoder, ZlibEncoder};
 
     use super::*;
+    use crate::decode_pool::DecodePool;
+    use crate::receive::Budget;
 
     fn gzip(data: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -329,6 +338,33 @@ mod tests {
         }
         let trailing = [zlib(b"a"), b"b".to_vec()].concat();
         assert!(matches!(inflate(Encoding::Deflate, &trailing, 100, 100), Err(BodyFault::Corrupt(_))));
+    }
+
+    /// Reads a gzip body into a buffer of so many bytes.
+    async fn read(inflated: &[u8], buffer: usize) -> Result<Body, ApiError> {
+        let (broker, _deliveries) = embedded_span_broker(1);
+        let quota = Quota::new(Arc::new(MemoryBuckets::new(Arc::new(SystemClock))));
+        let (metrics, budget) = (Metrics::new().unwrap(), Budget::new(buffer, inflated.len()));
+        let decoding = DecodePool::of_this_machine().unwrap();
+        let receiver = Receiver::new(Arc::new(broker), metrics, inflated.len(), budget, quota, decoding);
+        let (request, mut payload) = TestRequest::default().set_payload(gzip(inflated)).to_http_parts();
+        let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
+        let caller = Principal::of_open_deployment();
+        read_body(payload, Encoding::Gzip, &receiver, &caller).await.map(|(body, _held)| body)
+    }
+
+    #[actix_web::test]
+    async fn gzip_is_kept_beside_what_it_inflates_to_if_there_is_room() {
+        let data = vec![7; 100_000];
+        let body = read(&data, 200_000).await.unwrap();
+        assert_eq!((&body.inflated[..], body.gzip.unwrap()), (&data[..], Bytes::from(gzip(&data))));
+    }
+
+    #[actix_web::test]
+    async fn the_largest_body_fits_though_its_gzip_does_not_fit_beside_it() {
+        let data = vec![7; 100_000];
+        let body = read(&data, data.len()).await.unwrap();
+        assert_eq!((&body.inflated[..], body.gzip), (&data[..], None));
     }
 
     #[test]
