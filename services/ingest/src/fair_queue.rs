@@ -52,7 +52,17 @@ impl<T> FairQueue<T> {
     /// Lets the tenant whose turn it is take some of its items, those that came first in front, and say what they cost, in
     /// a unit of the caller's. `None` if nothing waits.
     pub fn turn<R>(&mut self, take: impl FnOnce(&mut VecDeque<T>) -> (R, usize)) -> Option<R> {
-        let waiting = self.tenants.values_mut().filter(|tenant| !tenant.waiting.is_empty());
+        self.turn_of(|_| true, take)
+    }
+
+    /// The same among those tenants that `may` have a turn.
+    pub fn turn_of<R>(
+        &mut self,
+        may: impl Fn(TenantId) -> bool,
+        take: impl FnOnce(&mut VecDeque<T>) -> (R, usize),
+    ) -> Option<R> {
+        let waiting = self.tenants.iter_mut().filter(|(id, tenant)| !tenant.waiting.is_empty() && may(**id));
+        let waiting = waiting.map(|(_, tenant)| tenant);
         let next = waiting.min_by_key(|tenant| (tenant.served, tenant.waiting.len(), tenant.arrival))?;
         self.clock = next.served;
         let (taken, cost) = take(&mut next.waiting);

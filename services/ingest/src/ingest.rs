@@ -210,8 +210,9 @@ fn guard_writer(
     let config = &process.config;
     let spans = config.ingest_batch_spans;
     // Behind a broker nobody waits for the commit, and small transactions would only cost.
-    let shared_spans = if config.broker.is_some() { spans } else { spans.min(SHARED_BATCH_SPANS) };
-    let limits = BatchLimits { spans, shared_spans, bytes: config.ingest_batch_bytes };
+    let rest = config.broker.is_none();
+    let shared_spans = if rest { spans.min(SHARED_BATCH_SPANS) } else { spans };
+    let limits = BatchLimits { spans, shared_spans, rest, bytes: config.ingest_batch_bytes };
     let metrics = process.metrics.clone();
     let guardian = Guardian::new(process.readiness.clone(), process.shutdown.clone());
     guardian.guard("span writer", &arbiter.handle(), move || {

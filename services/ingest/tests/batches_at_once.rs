@@ -25,7 +25,7 @@ use futures::future::join_all;
 use tempfile::TempDir;
 
 /// Batches of a request or two, so that many are written beside each other.
-const LIMITS: BatchLimits = BatchLimits { spans: 8, shared_spans: 8, bytes: 1 << 20 };
+const LIMITS: BatchLimits = BatchLimits { spans: 8, shared_spans: 8, rest: false, bytes: 1 << 20 };
 const REQUESTS: u64 = 120;
 const TRACES: u64 = 5;
 const DISTINCT_SPANS: u64 = 90;

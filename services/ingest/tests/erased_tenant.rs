@@ -57,7 +57,7 @@ impl Bench {
         let arbiter = Arbiter::new();
         let guardian = Guardian::new(Readiness::new(), self.shutdown.clone());
         let (store, metrics) = (self.store.clone(), self.metrics.clone());
-        let limits = BatchLimits { spans: 100, shared_spans: 100, bytes: 1 << 20 };
+        let limits = BatchLimits { spans: 100, shared_spans: 100, rest: false, bytes: 1 << 20 };
         let writer = guardian.guard("writer", &arbiter.handle(), move || {
             SpanWriter::new(store.clone(), Arc::new(EmbeddedEvents::new()), metrics.clone(), limits)
         });

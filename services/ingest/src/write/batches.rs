@@ -3,12 +3,20 @@
 use std::time::{Duration, Instant};
 
 use bennu_access::TenantScope;
+use bennu_domain::ids::TenantId;
 
 use super::span_writer::Write;
 use crate::fair_queue::FairQueue;
 
 /// Tenants count as sending this long after they did.
 const SHARED_TIME: Duration = Duration::from_secs(10);
+
+/// While several tenants send, one rests after each batch for this part of the time that it took, and only the others' are
+/// written. So a flood that is alone with tenants that send little leaves them a third of processors and disk: without it
+/// their slowest acknowledgements take half as long again.
+const REST_DIVISOR: u32 = 2;
+/// A batch that was tried again took long for other reasons.
+const LONGEST_REST: Duration = Duration::from_millis(20);
 
 /// A batch of at least this part of the largest is long.
 const LONG_SHARE: usize = 4;
@@ -19,6 +27,8 @@ pub struct BatchLimits {
     pub spans: usize,
     /// While several tenants send.
     pub shared_spans: usize,
+    /// Whether a tenant rests between its batches then.
+    pub rest: bool,
     /// Of requests, inflated.
     pub bytes: usize,
 }
@@ -33,12 +43,19 @@ pub(super) struct Batches {
     last_sender: Option<TenantScope>,
     /// When two tenants last sent one after the other.
     shared_at: Option<Instant>,
+    resting: Vec<Rest>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    tenant: TenantId,
+    until: Instant,
 }
 
 impl Batches {
     pub fn new(limits: BatchLimits) -> Self {
-        let (waiting, last_sender, shared_at) = (FairQueue::default(), None, None);
-        Self { limits, waiting, spans: 0, bytes: 0, last_sender, shared_at }
+        let waiting = FairQueue::default();
+        Self { limits, waiting, spans: 0, bytes: 0, last_sender: None, shared_at: None, resting: Vec::new() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -65,10 +82,26 @@ impl Batches {
         self.waiting.push(write.scope.tenant(), write);
     }
 
-    /// The next batch, at least one delivery of the tenant whose turn it is.
+    /// A batch of the tenant has been written.
+    pub fn written(&mut self, tenant: TenantId, began: Instant, now: Instant) {
+        if self.limits.rest && self.are_shared(now) {
+            let rest = (now.duration_since(began) / REST_DIVISOR).min(LONGEST_REST);
+            self.resting.push(Rest { tenant, until: now + rest });
+        }
+    }
+
+    /// How long it takes until one of those that rest may be written again.
+    pub fn rest(&self, now: Instant) -> Option<Duration> {
+        self.resting.iter().map(|rest| rest.until.saturating_duration_since(now)).min()
+    }
+
+    /// The next batch, at least one delivery of the tenant whose turn it is. `None` if nothing waits, or only tenants that rest do.
     pub fn next(&mut self, now: Instant) -> Option<(TenantScope, Vec<Write>)> {
-        let limits = BatchLimits { spans: self.most_spans(now), ..self.limits };
-        let (batch, spans, bytes) = self.waiting.turn(|writes| {
+        let spans = if self.are_shared(now) { self.limits.shared_spans } else { self.limits.spans };
+        let limits = BatchLimits { spans, ..self.limits };
+        self.resting.retain(|rest| rest.until > now);
+        let may = |tenant| !self.resting.iter().any(|rest| rest.tenant == tenant);
+        let (batch, spans, bytes) = self.waiting.turn_of(may, |writes| {
             let (mut batch, mut spans, mut bytes) = (Vec::new(), 0, 0);
             while (spans < limits.spans && bytes < limits.bytes) || batch.is_empty() {
                 let Some(write) = writes.pop_front() else { break };
@@ -83,9 +116,10 @@ impl Batches {
         Some((batch.first()?.scope, batch))
     }
 
-    fn most_spans(&self, now: Instant) -> usize {
+    /// Whether several tenants send.
+    fn are_shared(&self, now: Instant) -> bool {
         let lately = self.shared_at.is_some_and(|at| now.duration_since(at) < SHARED_TIME);
-        if lately || self.waiting.tenants() > 1 { self.limits.shared_spans } else { self.limits.spans }
+        lately || self.waiting.tenants() > 1
     }
 }
 
@@ -95,7 +129,6 @@ mod tests {
 
     use bennu_access::SystemScope;
     use bennu_domain::cost::PriceBook;
-    use bennu_domain::ids::TenantId;
     use bennu_domain::otlp::validate_request;
     use bennu_queue::{Delivery, Envelope};
     use bennu_store::PreparedSpan;
@@ -103,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: BatchLimits = BatchLimits { spans: 1_000, shared_spans: 256, bytes: 1 << 20 };
+    const LIMITS: BatchLimits = BatchLimits { spans: 1_000, shared_spans: 256, rest: true, bytes: 1 << 20 };
 
     fn scope(tenant: i64) -> TenantScope {
         SystemScope::for_tenant(TenantId(tenant), "test")
@@ -145,6 +178,34 @@ mod tests {
         let now = now + SHARED_TIME;
         (0..6).for_each(|_| batches.push(write(1, 100), now));
         assert_eq!(drained(&mut batches, now), [(1, 6)]);
+    }
+
+    #[test]
+    fn a_tenant_rests_after_a_batch_while_others_send() {
+        let (mut batches, now) = (Batches::new(LIMITS), Instant::now());
+        let took = Duration::from_millis(10);
+        batches.push(write(2, 100), now);
+        (0..9).for_each(|_| batches.push(write(1, 100), now));
+        assert_eq!(batches.next(now).unwrap().0.tenant(), TenantId(2));
+        assert_eq!(batches.next(now).unwrap().0.tenant(), TenantId(1));
+        let now = now + took;
+        batches.written(TenantId(1), now - took, now);
+        assert_eq!(batches.rest(now), Some(took / 2));
+        assert!(batches.next(now).is_none() && !batches.is_empty());
+        batches.push(write(2, 100), now);
+        assert_eq!(drained(&mut batches, now), [(2, 1)], "nobody else rests");
+        let now = now + took / 2;
+        assert_eq!(drained(&mut batches, now), [(1, 3), (1, 3)]);
+        assert_eq!(batches.rest(now), None);
+    }
+
+    #[test]
+    fn a_tenant_alone_does_not_rest() {
+        let (mut batches, now) = (Batches::new(LIMITS), Instant::now());
+        (0..12).for_each(|_| batches.push(write(1, 100), now));
+        batches.next(now).unwrap();
+        batches.written(TenantId(1), now, now + Duration::from_millis(10));
+        assert_eq!(batches.rest(now), None);
     }
 
     #[test]

@@ -41,12 +41,15 @@ pub struct SpanWriter {
     /// A permit for each batch that may be written at once.
     lanes: Arc<Semaphore>,
     flush_scheduled: bool,
+    /// Whether a flush follows the rest of a tenant.
+    flush_after_rest: bool,
 }
 
 impl SpanWriter {
     pub fn new(store: Store, events: Arc<dyn Events>, metrics: Metrics, limits: BatchLimits) -> Self {
         let lanes = Arc::new(Semaphore::new(store.batches_at_once()));
-        Self { store, events, metrics, batches: Batches::new(limits), lanes, flush_scheduled: false }
+        let batches = Batches::new(limits);
+        Self { store, events, metrics, batches, lanes, flush_scheduled: false, flush_after_rest: false }
     }
 
     fn flush(&mut self, context: &mut Context<Self>) {
@@ -67,22 +70,35 @@ impl SpanWriter {
     }
 
     fn write(&mut self, lane: OwnedSemaphorePermit, context: &mut Context<Self>) {
-        let Some((scope, batch)) = self.batches.next(Instant::now()) else { return };
+        let began = Instant::now();
+        let Some((scope, batch)) = self.batches.next(began) else { return self.await_rest(began, context) };
         let (store, events, metrics) = (self.store.clone(), Arc::clone(&self.events), self.metrics.clone());
         // A task of its own, as the others of the actor stand still while it waits for a lane.
         let writing = actix::spawn(async move {
             let _lane = lane;
             flush(store, events, metrics, scope, batch).await;
         });
-        context.spawn(writing.into_actor(self).map(|written, writer, context| {
+        context.spawn(writing.into_actor(self).map(move |written, writer, context| {
             if let Err(error) = written
                 && let Ok(panic) = error.try_into_panic()
             {
                 resume_unwind(panic); // the guardian starts the actor anew
             }
+            writer.batches.written(scope.tenant(), began, Instant::now());
             writer.schedule_flush(context);
         }));
         self.schedule_flush(context);
+    }
+
+    /// Only tenants that rest have something to be written.
+    fn await_rest(&mut self, now: Instant, context: &mut Context<Self>) {
+        let Some(rest) = self.batches.rest(now) else { return };
+        if !std::mem::replace(&mut self.flush_after_rest, true) {
+            context.run_later(rest, |writer, context| {
+                writer.flush_after_rest = false;
+                writer.schedule_flush(context);
+            });
+        }
     }
 
     /// Spawned futures run once the mailbox is drained: everything that is waiting joins the batches.
