@@ -1,6 +1,7 @@
 //! The actor that owns a claimed set of jobs and their lease.
 //!
-//! It works on one set at a time: what is not claimed waits in the queue, where other workers may have it.
+//! It applies one set at a time, and has the next one claimed and read meanwhile, so that the database does not wait for it. What
+//! is not claimed waits in the queue, where other workers may have it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +10,21 @@ use actix::ActorFutureExt as _;
 use actix::{Actor, ActorContext as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
 use bennu_domain::time::{Clock, Timestamp};
 use bennu_kit::lifecycle::Shutdown;
-use bennu_queue::AnnotationJobs;
+use bennu_queue::{AnnotationJobs, ClaimedJob, JobsError};
 use bennu_store::Store;
 use tokio::time::Instant;
 
 use crate::apply::apply_claimed;
 
 /// Annotations in one transaction: the more there are, the fewer pages of indexes are written for each, but the longer all
-/// others wait who write; on SQLite these take about 30 ms.
-pub(crate) const ITEMS_A_TRANSACTION: usize = 2_000;
+/// others wait who write; on SQLite these take about 25 ms.
+pub(crate) const ITEMS_A_TRANSACTION: usize = 4_000;
 /// Jobs claimed at once. Many hold a single annotation; of full ones the bytes of a claim bring some transactions.
 const JOBS_A_CLAIM: usize = 1_000;
-/// Sets that do not fill a transaction begin no more often than this, so that what comes in a burst is written together. One
-/// annotation alone is applied at once.
+/// A set of fewer annotations is all that was due: a claim that leaves something brings that many, unless they are long.
+const SMALL_SET: usize = JOBS_A_CLAIM;
+/// Small sets begin no more often than this, so that what comes in a burst is written together. One annotation alone is applied at
+/// once.
 const BETWEEN_SMALL_SETS: Duration = Duration::from_millis(100);
 /// After a failed claim or a failed batch; its jobs come up again when their lease is over.
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
@@ -40,7 +43,8 @@ pub struct ApplyPolicy {
 /// Applies annotations until shutdown.
 pub struct AnnotationApplier {
     worker: Worker,
-    shutdown: Shutdown,
+    /// Claimed already, to be applied next.
+    ahead: Vec<ClaimedJob>,
 }
 
 /// What the work needs, without the actor.
@@ -50,6 +54,7 @@ pub(crate) struct Worker {
     pub jobs: Arc<dyn AnnotationJobs>,
     pub clock: Arc<dyn Clock>,
     pub policy: ApplyPolicy,
+    pub shutdown: Shutdown,
 }
 
 impl AnnotationApplier {
@@ -60,7 +65,7 @@ impl AnnotationApplier {
         policy: ApplyPolicy,
         shutdown: Shutdown,
     ) -> Self {
-        Self { worker: Worker { store, jobs, clock, policy }, shutdown }
+        Self { worker: Worker { store, jobs, clock, policy, shutdown }, ahead: Vec::new() }
     }
 }
 
@@ -87,36 +92,70 @@ impl Handler<Work> for AnnotationApplier {
     type Result = ();
 
     fn handle(&mut self, _: Work, context: &mut Self::Context) {
-        if self.shutdown.is_fired() {
+        let ahead = std::mem::take(&mut self.ahead);
+        // What is claimed is applied.
+        if self.worker.shutdown.is_fired() && ahead.is_empty() {
             context.stop();
             return;
         }
-        let (worker, shutdown) = (self.worker.clone(), self.shutdown.clone());
-        let working = async move {
-            // A claim is given up at shutdown, a batch is not: what is claimed is applied.
-            let claimed = tokio::select! {
-                claimed = worker.jobs.claim(JOBS_A_CLAIM) => claimed,
-                _ = shutdown.fired() => return,
-            };
-            let begun = Instant::now();
-            let applied = match claimed {
-                Ok(claimed) => apply_claimed(&worker, claimed).await,
-                Err(error) => Err(error),
-            };
-            let next = match applied {
-                Ok(items) if items == 0 || items >= ITEMS_A_TRANSACTION => return,
-                Ok(_) => begun + BETWEEN_SMALL_SETS,
-                Err(error) => {
-                    tracing::error!(%error, "annotations are not applied for now");
-                    Instant::now() + PAUSE_AFTER_FAULT
-                }
-            };
-            tokio::select! {
-                () = tokio::time::sleep_until(next) => {}
-                _ = shutdown.fired() => {}
-            }
+        let worker = self.worker.clone();
+        let working = async move { worker.work(ahead).await };
+        context.wait(working.into_actor(self).map(|ahead, applier, context: &mut Context<Self>| {
+            applier.ahead = ahead;
+            context.notify(Work);
+        }));
+    }
+}
+
+impl Worker {
+    /// Applies jobs that are claimed, or else claims some. Answers those that it has claimed meanwhile.
+    async fn work(&self, ahead: Vec<ClaimedJob>) -> Vec<ClaimedJob> {
+        let claimed = if ahead.is_empty() { self.claim().await } else { ahead };
+        if claimed.is_empty() {
+            return claimed;
+        }
+        let items: usize = claimed.iter().map(|claimed| claimed.job.items.len()).sum();
+        if items >= SMALL_SET {
+            let (ahead, ()) = tokio::join!(self.claim(), self.apply(claimed));
+            return ahead;
+        }
+        let next = Instant::now() + BETWEEN_SMALL_SETS;
+        self.apply(claimed).await;
+        self.rest_until(next).await;
+        Vec::new()
+    }
+
+    /// Given up at shutdown.
+    async fn claim(&self) -> Vec<ClaimedJob> {
+        let claimed = tokio::select! {
+            claimed = self.jobs.claim(JOBS_A_CLAIM) => claimed,
+            _ = self.shutdown.fired() => return Vec::new(),
         };
-        context.wait(working.into_actor(self).map(|(), _, context: &mut Context<Self>| context.notify(Work)));
+        match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                self.rest_after(&error).await;
+                Vec::new()
+            }
+        }
+    }
+
+    async fn apply(&self, claimed: Vec<ClaimedJob>) {
+        if let Err(error) = apply_claimed(self, claimed).await {
+            self.rest_after(&error).await;
+        }
+    }
+
+    async fn rest_after(&self, error: &JobsError) {
+        tracing::error!(%error, "annotations are not applied for now");
+        self.rest_until(Instant::now() + PAUSE_AFTER_FAULT).await;
+    }
+
+    async fn rest_until(&self, next: Instant) {
+        tokio::select! {
+            () = tokio::time::sleep_until(next) => {}
+            _ = self.shutdown.fired() => {}
+        }
     }
 }
 

@@ -17,12 +17,8 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(
 /// Where an annotation is: number of its job, and of itself in the job.
 type Place = (usize, usize);
 
-/// Applies and settles the jobs; answers how many annotations they hold. After an error they come up again.
-pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> Result<usize, JobsError> {
-    if claimed.is_empty() {
-        return Ok(0);
-    }
-    let items = claimed.iter().map(|claimed| claimed.job.items.len()).sum();
+/// Applies and settles the jobs. After an error they come up again.
+pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> Result<(), JobsError> {
     let mut by_tenant: HashMap<TenantScope, Vec<(Place, QueuedWrite<'_>)>> = HashMap::new();
     for (number, claimed) in claimed.iter().enumerate() {
         let job = &claimed.job;
@@ -60,8 +56,7 @@ pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> 
         };
         (claimed, end)
     });
-    worker.jobs.settle(ended.collect(), done).await?;
-    Ok(items)
+    worker.jobs.settle(ended.collect(), done).await
 }
 
 fn later(claimed: &ClaimedJob, places: &[usize], now: Timestamp) -> JobEnd {
@@ -78,8 +73,10 @@ async fn apply_of_tenant(
     writes: &[QueuedWrite<'_>],
 ) -> Result<(Vec<QueuedEnd>, Committed), StoreError> {
     let (mut ends, mut done) = (Vec::with_capacity(writes.len()), Committed::nothing());
+    let transactions = writes.len().div_ceil(ITEMS_A_TRANSACTION).max(1);
     // The parts that are left, the last one next.
-    let mut parts: Vec<&[QueuedWrite<'_>]> = writes.chunks(ITEMS_A_TRANSACTION).rev().collect();
+    let mut parts: Vec<&[QueuedWrite<'_>]> =
+        writes.chunks(writes.len().div_ceil(transactions).max(1)).rev().collect();
     while let Some(part) = parts.pop() {
         match apply_with_retries(worker, scope, part).await {
             Ok((applied, committed)) => {

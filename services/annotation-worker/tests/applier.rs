@@ -29,6 +29,7 @@ use bennu_testkit::databases::{self, SqliteFile};
 use bennu_testkit::otlp::{request, span, span_id};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 const PATIENCE: Duration = Duration::from_mins(10);
 const LEASE: Duration = Duration::from_secs(30);
@@ -310,6 +311,74 @@ impl AnnotationJobs for ClaimedBefore {
     async fn depth(&self) -> Result<usize, JobsError> {
         self.inner.depth().await
     }
+}
+
+/// A queue on which the shutdown comes as soon as a worker wants to settle a set and has the next one claimed.
+struct EndingQueue {
+    inner: EmbeddedAnnotationJobs,
+    shutdown: Shutdown,
+    /// Sets of jobs.
+    claimed: watch::Sender<usize>,
+    settled: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl AnnotationJobs for EndingQueue {
+    async fn enqueue(&self, scope: &TenantScope, jobs: Vec<AnnotationJob>) -> Result<(), JobsError> {
+        self.inner.enqueue(scope, jobs).await
+    }
+    async fn claim(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
+        let claimed = self.inner.claim(most).await?;
+        self.claimed.send_modify(|sets| *sets += usize::from(!claimed.is_empty()));
+        Ok(claimed)
+    }
+    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>, applied: Committed) -> Result<(), JobsError> {
+        self.claimed.subscribe().wait_for(|sets| *sets >= 2).await.unwrap();
+        self.shutdown.fire(0);
+        self.inner.settle(ended, applied).await?;
+        self.settled.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+    async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError> {
+        self.inner.queued_items(scope, receipt).await
+    }
+    async fn depth(&self) -> Result<usize, JobsError> {
+        self.inner.depth().await
+    }
+}
+
+#[actix::test]
+async fn the_next_set_is_claimed_while_one_is_applied_and_both_are_before_the_end() {
+    let bench = Bench::new().await;
+    bench.write(1..=100).await;
+    // Long ones, of which a claim takes about a thousand.
+    for request in 0..30 {
+        let long = |id| {
+            let mut annotation = annotation(&request.to_string(), of_span(id));
+            annotation.verdict.explanation = Some("x".repeat(2_000));
+            annotation
+        };
+        let annotations = (1..=100).map(long).collect();
+        let jobs = AnnotationJob::of_request(&format!("r{request}"), bench.clock.now(), annotations);
+        bench.jobs.enqueue(&bench.scope, jobs).await.unwrap();
+        bench.clock.advance(Duration::from_secs(1));
+    }
+    let settled = Arc::new(AtomicUsize::new(0));
+    let _arbiter = bench
+        .work_on(Arc::new(EndingQueue {
+            inner: bench.jobs.clone(),
+            shutdown: bench.shutdown.clone(),
+            claimed: watch::Sender::new(0),
+            settled: Arc::clone(&settled),
+        }))
+        .await;
+    eventually("two settled sets", async || settled.load(Ordering::SeqCst) == 2).await;
+    let left = bench.jobs.depth().await.unwrap();
+    assert!((1..=15).contains(&left), "{left} jobs are left");
+    // Those of the later set stand, and it had all that came before what is left.
+    let last = (30 - left - 1).to_string();
+    assert_eq!(bench.labels().await, vec![last; 100]);
+    assert_eq!(bench.outcomes(&format!("r{}", 30 - left)).await, []);
 }
 
 /// A queue on which workers die after they applied a batch and before they say so.

@@ -48,6 +48,10 @@ const READER_CACHES: u32 = 32 << 10;
 /// Prepared statements a connection keeps: those of the bulk writer in all their sizes.
 const CACHED_STATEMENTS: usize = 1024;
 
+/// Rows of an answer that SQLite's thread is ahead of who reads them. When there are more it waits, and is woken again, which takes
+/// longer than to find them.
+const ROWS_ON_THE_WAY: usize = 1024;
+
 /// Batches of spans that are written to Postgres at once: while the statements of one run, the other is sent, or waits for the
 /// disk. More would only take turns, and be shorter.
 pub(crate) const BATCHES_AT_ONCE: u32 = 2;
@@ -140,6 +144,7 @@ fn sqlite_pragmas(sqlite: SqliteConnectOptions, cache: u32) -> SqliteConnectOpti
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal) // the journal syncs each commit itself, see there
         .statement_cache_capacity(CACHED_STATEMENTS)
+        .row_buffer_size(ROWS_ON_THE_WAY)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("cache_size", format!("-{cache}")) // KiB
         .pragma("wal_autocheckpoint", "16384") // pages, 64 MiB: the journal has folded all but the end of them by then

@@ -16,8 +16,9 @@ use crate::http::{get, get_all, get_json, send_one, span_names};
 use crate::rows::Rows;
 
 const SPANS: u64 = 100;
-const REQUESTS: usize = 150;
-const KILLS: usize = 5;
+/// Of 100 annotations, enough for some more transactions of a worker than it is killed.
+const REQUESTS: usize = 600;
+const KILLS: usize = 3;
 /// Of a worker that died; short, because its jobs wait for that long.
 const LEASE: (&str, &str) = ("BENNU_ANNOTATION_LEASE_SECONDS", "1");
 /// The debug build applies thousands a second.

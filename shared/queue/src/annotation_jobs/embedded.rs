@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use bennu_access::TenantScope;
 use bennu_domain::annotation_job::AnnotationJob;
 use bennu_domain::time::{Clock, Timestamp};
-use bennu_store::{Committed, JobKey, NewJobRow, Store, StoreError};
+use bennu_store::{Committed, JobKey, JobRow, NewJobRow, Store, StoreError};
 use tokio::sync::Notify;
 
 use super::group_commit::GroupCommit;
+use super::payload::PayloadError;
 use super::{AnnotationJobs, CLAIM_BYTES, ClaimedJob, JobEnd, JobId, JobLimits, JobsError, payload};
 
 /// A worker hears at once of jobs that its own process queues; those of others, and those that become due, it looks for this often.
@@ -42,8 +43,8 @@ impl EmbeddedAnnotationJobs {
         let lease_ends = self.clock.now().after(self.lease);
         let rows = self.store.claim_jobs(most, CLAIM_BYTES, lease_ends).await.map_err(unavailable)?;
         let mut claimed = Vec::with_capacity(rows.len());
-        for row in rows {
-            match payload::read(&row.payload) {
+        for (row, job) in read(rows).await? {
+            match job {
                 Ok(job) => claimed.push(ClaimedJob { id: JobId::Row(row.key), scope: row.scope, job }),
                 // It stays where it is, out of the way: an operator may want to look at it.
                 Err(error) => {
@@ -99,6 +100,18 @@ impl AnnotationJobs for EmbeddedAnnotationJobs {
     async fn depth(&self) -> Result<usize, JobsError> {
         self.store.queued_jobs(usize::MAX).await.map_err(unavailable)
     }
+}
+
+/// On a thread of its own: that of the worker has a transaction under way meanwhile.
+async fn read(rows: Vec<JobRow>) -> Result<Vec<(JobRow, Result<AnnotationJob, PayloadError>)>, JobsError> {
+    let reading = move || {
+        let read = |row: JobRow| {
+            let job = payload::read(&row.payload);
+            (row, job)
+        };
+        rows.into_iter().map(read).collect()
+    };
+    tokio::task::spawn_blocking(reading).await.map_err(|error| JobsError::Unavailable(error.to_string()))
 }
 
 fn row(job: AnnotationJob) -> NewJobRow {

@@ -15,6 +15,8 @@ use crate::transaction::Committed;
 
 /// See `annotate`.
 const ATTEMPTS: usize = 5;
+/// What an annotation takes in the database, about.
+const ROW_BYTES: usize = 300;
 
 impl ScopedStore<'_> {
     /// Applies what can be; what waited for its target since before `patience_ends` fails. The ends are in order. What is for an
@@ -72,7 +74,9 @@ impl ScopedStore<'_> {
         }
         self.insert_failures(&transaction, &failures).await?;
         receipts.write(self, &transaction).await?;
-        Ok((ends, transaction.commit_visibly().await?))
+        let committed = transaction.commit_visibly().await?;
+        self.store.written(writes.len() * ROW_BYTES);
+        Ok((ends, committed))
     }
 
     /// An annotation that the database never takes is put aside with the reason.

@@ -1,7 +1,7 @@
 //! The spans that annotations are about, looked up before the transaction: by their ids, and with the number of documents
 //! that they retrieved, which only the span itself tells.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bennu_domain::annotation::{OutOfBounds, Target};
 use bennu_domain::attributes::Attributes;
@@ -43,8 +43,9 @@ impl ScopedStore<'_> {
     /// The spans that are annotated, or whose documents are.
     pub(crate) async fn know_spans(self, writes: &[StorableWrite<'_>]) -> Result<KnownSpans, StoreError> {
         let mut known = KnownSpans::default();
-        let mut ids: Vec<SpanId> =
-            writes.iter().flat_map(|write| spans_of(&write.annotation.target)).collect();
+        let named: HashSet<&str> =
+            writes.iter().filter_map(|write| span_of(&write.annotation.target)).collect();
+        let mut ids: Vec<SpanId> = named.into_iter().flat_map(SpanId::meant_by).collect();
         ids.sort_unstable();
         ids.dedup();
         let remembered = self.store.span_rows.take_known(self.tenant, &mut ids);
@@ -78,10 +79,10 @@ impl ScopedStore<'_> {
     }
 }
 
-fn spans_of(target: &Target) -> Vec<SpanId> {
+fn span_of(target: &Target) -> Option<&str> {
     match target {
-        Target::Span(id) | Target::Document(id, _) => SpanId::meant_by(id),
-        Target::Trace(_) | Target::Session(_) => Vec::new(),
+        Target::Span(id) | Target::Document(id, _) => Some(id),
+        Target::Trace(_) | Target::Session(_) => None,
     }
 }
 

@@ -70,25 +70,35 @@ impl ScopedStore<'_> {
     ) -> Result<Vec<Option<Place>>, StoreError> {
         let mut places: Vec<Option<Place>> = vec![None; writes.len()];
         for table in &TABLES {
-            let mut by_id: HashMap<&str, Vec<usize>> = HashMap::new();
+            let mut numbers: HashMap<&str, usize> = HashMap::new();
+            let mut targets: Vec<&Target> = Vec::new();
+            // Of each write to this table, the number of its target.
+            let mut uses: Vec<(usize, usize)> = Vec::new();
             for (index, write) in writes.iter().enumerate() {
                 let target = &write.annotation.target;
                 if table.kinds.contains(&target.kind()) {
-                    by_id.entry(target.id()).or_default().push(index);
+                    let number = *numbers.entry(target.id()).or_insert(targets.len());
+                    if number == targets.len() {
+                        targets.push(target);
+                    }
+                    uses.push((index, number));
                 }
             }
-            let uses: Vec<Vec<usize>> = by_id.into_values().collect();
-            let mut rows = RowSet::new(table.columns, uses.len());
-            for (n, indexes) in (0_i64..).zip(&uses) {
-                for key in (table.keys)(&writes[indexes[0]].annotation.target, spans) {
+            let mut rows = RowSet::new(table.columns, targets.len());
+            for (n, target) in (0_i64..).zip(&targets) {
+                for key in (table.keys)(target, spans) {
                     rows.push([n.into(), key]);
                 }
             }
             let hold = if is_postgres(transaction) { table.hold } else { "" };
             let sql = format!("{} {hold}", table.sql);
+            let mut found: Vec<Option<Place>> = vec![None; targets.len()];
             for (n, place) in rows.query(transaction, &sql, &[self.tenant.into()], read_place).await? {
-                uses.get(n).into_iter().flatten().for_each(|index| places[*index] = Some(place));
+                if let Some(found) = found.get_mut(n) {
+                    *found = Some(place);
+                }
             }
+            uses.into_iter().for_each(|(index, number)| places[index] = found[number]);
         }
         self.forget_missing(writes, spans, &places)?;
         Ok(places)

@@ -66,9 +66,9 @@ pub(super) async fn upsert(
     let (mut latest, of_upsert) = latest(upserts);
     reserve(transaction, &mut latest).await?;
     let tenant: [Value; 1] = [scoped.tenant.into()];
-    let mut inserts = RowSet::new(ROW, latest.len());
-    latest.iter().for_each(|new| inserts.push(row(new)));
-    let inserted = inserts.execute(transaction, INSERT, &tenant).await?;
+    let order = insert_order(transaction, &latest);
+    let rows = order.iter().map(|new| row(new));
+    let inserted = RowSet::execute_made(ROW, rows, transaction, &insert(transaction), &tenant).await?;
     let existing = if inserted < latest.len() as u64 {
         find_existing(scoped, transaction, &latest).await?
     } else {
@@ -104,8 +104,7 @@ pub(super) async fn upsert(
     Ok(upserts.iter().zip(of_upsert).map(row_of).collect())
 }
 
-/// The annotations that count, and for each of all the place of the one that counts for its key. They are in order of the
-/// key: everybody inserts in the same order, or they may lock each other out.
+/// The annotations that count, in order of the key, and for each of all the place of the one that counts for its key.
 fn latest<'a>(upserts: &'a [Upsert<'_>]) -> (Vec<Latest<'a>>, Vec<usize>) {
     let mut order: Vec<(Key<'_>, usize)> = upserts.iter().map(Upsert::key).zip(0..).collect();
     order.sort_unstable();
@@ -130,6 +129,16 @@ async fn reserve(transaction: &WriteTransaction, latest: &mut [Latest<'_>]) -> R
     in_order.sort_unstable_by_key(|new| new.upsert.index);
     in_order.into_iter().zip(ids).for_each(|(new, id)| new.id = id);
     Ok(())
+}
+
+/// On Postgres everybody inserts in order of the key, or they may lock each other out. On SQLite one writes at a time: there the
+/// table, and the indexes that begin with the time or the identifier of a run, grow at their ends when ids rise.
+fn insert_order<'a, 'l>(transaction: &WriteTransaction, latest: &'l [Latest<'a>]) -> Vec<&'l Latest<'a>> {
+    let mut order: Vec<&Latest<'a>> = latest.iter().collect();
+    if !is_postgres(transaction) {
+        order.sort_unstable_by_key(|new| new.id);
+    }
+    order
 }
 
 /// The rows with the keys of these annotations, by the place of the annotation.
@@ -220,13 +229,23 @@ fn row(Latest { key, upsert, id }: &Latest<'_>) -> [Value; ROW.len()] {
     ]
 }
 
-const INSERT: &str = "INSERT INTO annotations (tenant_id, id, project_id, target_kind, target_row_id, position, name, \
+/// Leaves out those whose keys are there. What may end half done has SQLite keep a copy of each page that it changes, to be able to
+/// take that back: `ON CONFLICT` may as long as a column must not be null, `OR IGNORE` may not.
+fn insert(transaction: &WriteTransaction) -> String {
+    if is_postgres(transaction) {
+        format!("INSERT INTO {ROWS} ON CONFLICT DO NOTHING")
+    } else {
+        format!("INSERT OR IGNORE INTO {ROWS}")
+    }
+}
+
+const ROWS: &str = "annotations (tenant_id, id, project_id, target_kind, target_row_id, position, name, \
     identifier, annotator_kind, source, user_id, label, score, explanation, metadata, created_at, updated_at) \
     SELECT {0}, v.id, v.project_id, v.target_kind, v.target_row_id, v.position, v.name, v.identifier, \
     v.annotator_kind, v.source, CASE WHEN v.given & 1 <> 0 THEN v.user_id END, \
     CASE WHEN v.given & 2 <> 0 THEN v.label END, CASE WHEN v.given & 4 <> 0 THEN v.score END, \
     CASE WHEN v.given & 8 <> 0 THEN v.explanation END, v.metadata, v.received, v.received \
-    FROM v WHERE true ON CONFLICT DO NOTHING";
+    FROM v WHERE true";
 
 const UPDATE: &str = "UPDATE annotations SET project_id = v.project_id, annotator_kind = v.annotator_kind, \
     source = v.source, user_id = CASE WHEN v.given & 1 <> 0 THEN v.user_id END, \

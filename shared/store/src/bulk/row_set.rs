@@ -12,6 +12,7 @@ use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
 
 use crate::error::StoreError;
+use crate::store::is_postgres;
 
 /// Rows a SQLite statement; more does not get faster, and SQLite allows 32,766 parameters.
 const LARGEST_CHUNK: usize = 512;
@@ -69,6 +70,31 @@ impl RowSet {
         for statement in self.statements(connection.get_database_backend(), sql, parameters) {
             affected +=
                 connection.execute_raw(statement).await.map(|result: ExecResult| result.rows_affected())?;
+        }
+        Ok(affected)
+    }
+
+    /// Like [`Self::execute`], of many rows that are long in the making: on SQLite the next ones are made while a statement with
+    /// those before them is under way on its thread.
+    pub async fn execute_made<const N: usize>(
+        columns: &'static [(&'static str, ColumnType)],
+        mut rows: impl Iterator<Item = [Value; N]>,
+        connection: &impl ConnectionTrait,
+        sql: &str,
+        parameters: &[Value],
+    ) -> Result<u64, StoreError> {
+        let at_once = if is_postgres(connection) { usize::MAX } else { LARGEST_CHUNK };
+        let mut make = || {
+            let some = rows.by_ref().take(at_once);
+            let mut set = Self::new(columns, some.size_hint().0);
+            some.for_each(|row| set.push(row));
+            set
+        };
+        let (mut set, mut affected) = (make(), 0);
+        while set.rows() > 0 {
+            let (executed, next) = tokio::join!(set.execute(connection, sql, parameters), async { make() });
+            affected += executed?;
+            set = next;
         }
         Ok(affected)
     }
@@ -181,6 +207,22 @@ mod tests {
             Statement::from_string(DbBackend::Postgres, "EXPLAIN (COSTS OFF) EXECUTE looking('{s1}', 1, 1)");
         let lines = connection.query_all_raw(explain).await.unwrap();
         lines.iter().map(|line| line.try_get_by_index::<String>(0).unwrap() + "\n").collect()
+    }
+
+    #[tokio::test]
+    async fn rows_are_made_as_they_are_written_however_many_there_are() {
+        let mut one = sea_orm::ConnectOptions::new("sqlite::memory:");
+        one.max_connections(1);
+        let connection = Database::connect(one).await.unwrap();
+        run(&connection, "CREATE TABLE kept (name text UNIQUE)").await;
+        let insert = "INSERT OR IGNORE INTO kept SELECT v.name || {0} FROM v";
+        let mut before = 0;
+        for count in [0, 1, LARGEST_CHUNK, 2 * LARGEST_CHUNK + 65] {
+            let rows = (0..count).map(|number| [Value::from(number.to_string())]);
+            let affected = RowSet::execute_made(NAMES, rows, &connection, insert, &["!".into()]).await;
+            assert_eq!(affected.unwrap(), (count - before) as u64);
+            before = count;
+        }
     }
 
     #[tokio::test]
