@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run up down chaos test check unit clients compat bench bench-access bench-fill bench-neighbour bench-stack load lint fmt deny definitions openapi settings prices prerequisites
+.PHONY: help run up down chaos test check unit clients compat bench bench-access bench-annotations bench-fill bench-neighbour bench-stack load lint fmt deny definitions openapi settings prices prerequisites
 
 CARGO ?= cargo
 BENNU := target/release/bennu
@@ -10,7 +10,7 @@ CLIENTS := services/standalone/tests/clients/run.py
 REFERENCE := .venv/reference/bin/phoenix
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build Bennu and run it: ports 6006 (HTTP) and 4317 (gRPC), data in ~/.bennu
 	@deploy/prerequisites.sh build
@@ -67,6 +67,10 @@ bench-access: ## Measure what authentication costs, and what people who log in d
 bench-neighbour: ## Measure what a tenant in flood does to the acknowledgements of another (about two minutes)
 	$(CARGO) build --release --package bennu-standalone --package bennu-loadtests
 	target/release/bench neighbour
+
+bench-annotations: ## Measure how fast annotations are taken in (half a minute)
+	$(CARGO) build --release --package bennu-standalone --package bennu-loadtests
+	target/release/bench annotations
 
 bench-fill: ## Measure how the rate changes until 5 million spans are stored, on both engines (about half an hour)
 	@deploy/prerequisites.sh test
