@@ -188,8 +188,8 @@ mod tests {
         (0..9).for_each(|_| batches.push(write(1, 100), now));
         assert_eq!(batches.next(now).unwrap().0.tenant(), TenantId(2));
         assert_eq!(batches.next(now).unwrap().0.tenant(), TenantId(1));
-        let now = now + took;
-        batches.written(TenantId(1), now - took, now);
+        let (began, now) = (now, now + took);
+        batches.written(TenantId(1), began, now);
         assert_eq!(batches.rest(now), Some(took / 2));
         assert!(batches.next(now).is_none() && !batches.is_empty());
         batches.push(write(2, 100), now);
