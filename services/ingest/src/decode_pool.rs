@@ -90,6 +90,7 @@ impl DecodePool {
 
     fn start(threads: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
+        shared.queue().single_rests = true; // as it will once it has started
         let pool = Self(Arc::new(Handle(Arc::clone(&shared))));
         let spawn = |name: String, priority| {
             let shared = Arc::clone(&shared);
@@ -334,6 +335,9 @@ mod tests {
         yielding.send(()).unwrap();
         assert_eq!(pool.run(NOISY, 1, priority).await, Ok((mine + NICENESS).min(19)));
         single.send(()).unwrap();
+        while !pool.0.0.queue().single_rests {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(pool.run(QUIET, 1, priority).await, Ok(mine));
         assert_eq!(priority(), mine);
     }
