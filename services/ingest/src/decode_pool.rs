@@ -246,7 +246,7 @@ mod tests {
     use std::sync::mpsc;
 
     use futures::FutureExt as _;
-    use futures::future::join_all;
+    use futures::future::{BoxFuture, join_all};
 
     use super::*;
 
@@ -259,6 +259,7 @@ mod tests {
         pool: DecodePool,
         yielding: mpsc::Sender<()>,
         single: mpsc::Sender<()>,
+        _waiting: [BoxFuture<'static, Result<bool, GivenUp>>; 2],
     }
 
     fn busy_pool() -> BusyPool {
@@ -266,14 +267,15 @@ mod tests {
         let (started, starts) = mpsc::channel();
         let busy = || {
             let (release, released) = mpsc::channel();
-            let started = started.clone();
+            let (pool, started) = (pool.clone(), started.clone());
             let work = move || started.send(()).is_ok() && released.recv().is_ok();
-            assert!(pool.run(NOISY, 1, work).now_or_never().is_none());
+            let mut waiting = async move { pool.run(NOISY, 1, work).await }.boxed();
+            assert!((&mut waiting).now_or_never().is_none());
             starts.recv().unwrap();
-            release
+            (release, waiting)
         };
-        let (single, yielding) = (busy(), busy());
-        BusyPool { pool, yielding, single }
+        let ((single, first), (yielding, second)) = (busy(), busy());
+        BusyPool { pool, yielding, single, _waiting: [first, second] }
     }
 
     /// Starts work of tenants, and tells who was served when all is done.
@@ -293,21 +295,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_tenant_that_waits_for_one_request_passes_another_that_waits_for_many() {
-        let BusyPool { pool, yielding, single: _single } = busy_pool();
+        let BusyPool { pool, yielding, single: _single, _waiting } = busy_pool();
         let order = served(&pool, &[NOISY, NOISY, NOISY, QUIET], &yielding).await;
         assert_eq!(order, [QUIET, NOISY, NOISY, NOISY]);
     }
 
     #[tokio::test]
     async fn single_requests_do_not_wait_for_threads_that_a_flood_keeps_busy() {
-        let BusyPool { pool, yielding: _yielding, single } = busy_pool();
+        let BusyPool { pool, yielding: _yielding, single, _waiting } = busy_pool();
         assert_eq!(served(&pool, &[QUIET, OTHER], &single).await, [QUIET, OTHER]);
         assert_eq!(pool.run(QUIET, 1, || 1).await, Ok(1), "the one before is not under way any more");
     }
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_is_not_done() {
-        let BusyPool { pool, yielding: _yielding, single } = busy_pool();
+        let BusyPool { pool, yielding: _yielding, single, _waiting } = busy_pool();
         let (done, order) = mpsc::channel();
         let gone = done.clone();
         assert!(pool.run(QUIET, 1, move || gone.send("gone")).now_or_never().is_none());
@@ -331,7 +333,7 @@ mod tests {
     async fn what_tenants_have_beside_one_request_is_decoded_nicely() {
         let priority = || rustix::process::getpriority_process(None).unwrap();
         let mine = priority();
-        let BusyPool { pool, yielding, single } = busy_pool();
+        let BusyPool { pool, yielding, single, _waiting } = busy_pool();
         yielding.send(()).unwrap();
         assert_eq!(pool.run(NOISY, 1, priority).await, Ok((mine + NICENESS).min(19)));
         single.send(()).unwrap();
