@@ -13,7 +13,7 @@ const SHARED_TIME: Duration = Duration::from_secs(10);
 
 /// While several tenants send, one rests after each batch for this part of the time that it took, and only the others' are
 /// written. So a flood that is alone with tenants that send little leaves them a third of processors and disk: without it
-/// their slowest acknowledgements take half as long again.
+/// their slowest acknowledgements take an eighth longer.
 const REST_DIVISOR: u32 = 2;
 /// A batch that was tried again took long for other reasons.
 const LONGEST_REST: Duration = Duration::from_millis(20);
