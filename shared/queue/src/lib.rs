@@ -3,6 +3,7 @@
 mod annotation_jobs;
 mod embedded;
 mod events;
+mod gzip;
 mod rabbitmq;
 mod span_broker;
 
@@ -12,6 +13,7 @@ pub use annotation_jobs::{
 };
 pub use embedded::{EmbeddedSpanBroker, embedded_span_broker};
 pub use events::{EmbeddedEvents, Event, Events, Subscription, What};
+pub use gzip::{inflate_first_member, lone_member_size};
 pub use rabbitmq::{
     BrokerError, DeadLetter, DeadLetters, RabbitMq, RabbitMqDeliveries, RabbitMqEvents, RabbitMqOptions,
     RabbitMqSpanBroker, is_body,

@@ -35,6 +35,11 @@ pub enum PublishError {
 #[async_trait]
 pub trait SpanBroker: Send + Sync {
     async fn publish(&self, envelope: Envelope) -> Result<(), PublishError>;
+
+    /// Whether it carries bytes as the sender compressed them, so that they are worth keeping.
+    fn passes_gzip_on(&self) -> bool {
+        false
+    }
 }
 
 /// The receiving side; the number of deliveries under way is bounded by the caller.

@@ -1,49 +1,27 @@
 //! Reads request bodies: inflated as they arrive and never beyond the limit, so that a small body that
 //! inflates to gigabytes costs no more than the limit.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use actix_web::web;
 use bennu_access::Principal;
 use bennu_kit::http::ApiError;
+use bennu_queue::{inflate_first_member, lone_member_size};
 use bytes::Bytes;
-use flate2::{Decompress, FlushDecompress, Status};
 use futures::StreamExt as _;
 use tokio::time::timeout;
-use zstd::stream::raw::{DParameter, InBuffer, Operation as _, OutBuffer};
 
 use super::budget::Held;
 use super::http::{api_error, unavailable};
+use super::inflate::{BodyFault, Encoding, Inflater};
 use super::receiver::Receiver;
-
-/// Content encodings of request bodies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    Identity,
-    Gzip,
-    /// zlib-wrapped, as HTTP defines it (RFC 9110, section 8.4.1.2).
-    Deflate,
-    Zstd,
-}
-
-impl Encoding {
-    /// Reads a `Content-Encoding` header; codings are case-insensitive (RFC 9110, section 8.4.1).
-    pub fn parse(header: &str) -> Option<Self> {
-        match header.trim().to_ascii_lowercase().as_str() {
-            "" | "identity" => Some(Self::Identity),
-            "gzip" | "x-gzip" => Some(Self::Gzip),
-            "deflate" => Some(Self::Deflate),
-            "zstd" => Some(Self::Zstd),
-            _ => None,
-        }
-    }
-}
 
 /// A body, and how it came.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Body {
     pub inflated: Bytes,
-    /// As the sender compressed it, if it did so with gzip and there is room for both.
+    /// As the sender compressed it, if it did so with gzip, the broker takes it so, and there is room for both.
     pub gzip: Option<Bytes>,
 }
 
@@ -53,13 +31,6 @@ impl From<Bytes> for Body {
     }
 }
 
-/// The window that RFC 8878 (section 3.1.1.1.2) asks decoders to support: 8 MiB. A frame that asks for more is refused
-/// before the memory is taken.
-const ZSTD_WINDOW_LOG: u32 = 23;
-
-/// The largest window that gzip has (RFC 1952).
-const GZIP_WINDOW_BITS: u8 = 15;
-
 /// A body that is coming in holds its share of the budget, which others wait for: exporters send without pausing, and give
 /// up after 10 s themselves.
 const BODY_SILENCE: Duration = Duration::from_secs(5);
@@ -67,11 +38,13 @@ const BODY_SILENCE: Duration = Duration::from_secs(5);
 /// The largest body over a slow line (64 MiB at 10 Mbit/s).
 const BODY_TIME: Duration = Duration::from_mins(1);
 
-/// Room that the output grows by at least.
-const SMALLEST_GROWTH: usize = 16 * 1024;
+/// Bytes of a gzip body that is inflated once it is there as a whole, which takes half the time; and of what it holds. It takes the
+/// thread a millisecond or two, and others wait meanwhile.
+const WHOLE_GZIP: usize = 256 * 1024;
+const WHOLE_INFLATED: usize = 2 * 1024 * 1024;
 
-/// Few bodies are larger.
-const LARGE_OUTPUT: usize = 4 * 1024 * 1024;
+/// Bytes of what is not inflated as a whole after all that are inflated before its share of the budget grows.
+const PIECE: usize = 16 * 1024;
 
 /// Reads a caller's body within the receiver's limit, on the wire as well as inflated, and holds its share of the budget.
 pub async fn read_body(
@@ -86,25 +59,10 @@ pub async fn read_body(
         read_chunks(payload, limit, |_| Ok(())).await?;
         return Err(api_error(over));
     }
-    let mut inflater = Inflater::new(encoding, limit).map_err(ApiError::internal)?;
-    let mut gzip = (encoding == Encoding::Gzip).then(Vec::new);
-    let mut held = receiver.budget().hold(caller.parts().tenant, 0).map_err(unavailable)?;
-    read_chunks(payload, limit, |chunk| {
-        inflater.write(chunk)?;
-        let inflated = inflater.output.len();
-        if let Some(kept) = &mut gzip {
-            kept.extend_from_slice(chunk);
-            if held.grow_to(inflated + kept.len()).is_ok() {
-                return Ok(());
-            }
-            gzip = None; // without it there may be room: the largest body fits alone
-        }
-        held.grow_to(inflated).map_err(unavailable)
-    })
-    .await?;
-    let inflated = inflater.finish()?;
-    let gzip = gzip.filter(|gzip| !gzip.is_empty() && gzip.len() < inflated.len()).map(Bytes::from);
-    Ok((Body { inflated, gzip }, held))
+    let held = receiver.budget().hold(caller.parts().tenant, 0).map_err(unavailable)?;
+    let mut intake = Intake::new(encoding, limit, receiver.passes_gzip_on(), held)?;
+    read_chunks(payload, limit, |chunk| intake.take(chunk)).await?;
+    intake.end()
 }
 
 async fn read_chunks(
@@ -113,9 +71,9 @@ async fn read_chunks(
     mut take: impl FnMut(&[u8]) -> Result<(), ApiError>,
 ) -> Result<(), ApiError> {
     let (started, mut received) = (Instant::now(), 0_usize);
-    while let Some(chunk) = timeout(BODY_SILENCE, payload.next()).await.map_err(|_| BodyFault::Stalled)? {
+    while let Some(chunk) = timeout(BODY_SILENCE, payload.next()).await.map_err(|_| stalled())? {
         if started.elapsed() > BODY_TIME {
-            return Err(BodyFault::Stalled.into());
+            return Err(stalled());
         }
         let chunk =
             chunk.map_err(|error| ApiError::BadRequest(format!("The body could not be read: {error}")))?;
@@ -128,130 +86,89 @@ async fn read_chunks(
     Ok(())
 }
 
-#[derive(Debug, thiserror::Error)]
-enum BodyFault {
-    #[error("The body is larger than {limit} bytes.")]
-    TooLarge { limit: usize },
-    #[error("The body cannot be decompressed: {0}")]
-    Corrupt(String),
-    #[error("The body came too slowly.")]
-    Stalled,
+fn stalled() -> ApiError {
+    ApiError::BadRequest("The body came too slowly.".to_owned())
 }
 
 impl From<BodyFault> for ApiError {
     fn from(fault: BodyFault) -> Self {
         match fault {
             BodyFault::TooLarge { .. } => Self::TooLarge(fault.to_string()),
-            BodyFault::Corrupt(_) | BodyFault::Stalled => Self::BadRequest(fault.to_string()),
+            BodyFault::Corrupt(_) => Self::BadRequest(fault.to_string()),
         }
     }
 }
 
-enum Stream {
-    Identity,
-    /// gzip, whose members may follow one another, or zlib, of which there is one.
-    Flate {
-        stream: Decompress,
-        gzip: bool,
-    },
-    Zstd(zstd::stream::raw::Decoder<'static>),
-}
-
-struct Inflater {
-    stream: Stream,
-    output: Vec<u8>,
+/// A body as it comes in, with its share of the budget.
+struct Intake {
+    inflater: Inflater,
     limit: usize,
-    /// Whether what was read so far is complete.
-    complete: bool,
+    held: Held,
+    /// What came of a gzip body that waits for its end, or is kept.
+    gzip: Vec<u8>,
+    waits: bool,
+    keeps: bool,
 }
 
-impl Inflater {
-    fn new(encoding: Encoding, limit: usize) -> std::io::Result<Self> {
-        let stream = match encoding {
-            Encoding::Identity => Stream::Identity,
-            Encoding::Gzip => Stream::Flate { stream: Decompress::new_gzip(GZIP_WINDOW_BITS), gzip: true },
-            Encoding::Deflate => Stream::Flate { stream: Decompress::new(true), gzip: false },
-            Encoding::Zstd => {
-                let mut decoder = zstd::stream::raw::Decoder::new()?;
-                decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG))?;
-                Stream::Zstd(decoder)
+impl Intake {
+    fn new(encoding: Encoding, limit: usize, keeps_gzip: bool, held: Held) -> Result<Self, ApiError> {
+        let inflater = Inflater::new(encoding, limit).map_err(ApiError::internal)?;
+        let waits = encoding == Encoding::Gzip;
+        Ok(Self { inflater, limit, held, gzip: Vec::new(), waits, keeps: waits && keeps_gzip })
+    }
+
+    fn take(&mut self, chunk: &[u8]) -> Result<(), ApiError> {
+        if !self.waits {
+            return self.inflate(chunk);
+        }
+        self.gzip.extend_from_slice(chunk);
+        match self.gzip.len() {
+            ..=WHOLE_GZIP => self.held.grow_to(self.gzip.len()).map_err(unavailable),
+            _ => self.inflate_what_waits(),
+        }
+    }
+
+    fn inflate(&mut self, chunk: &[u8]) -> Result<(), ApiError> {
+        self.inflater.write(chunk)?;
+        let inflated = self.inflater.inflated();
+        if self.keeps {
+            self.gzip.extend_from_slice(chunk);
+            if self.held.grow_to(inflated + self.gzip.len()).is_ok() {
+                return Ok(());
             }
+            // Without it there may be room: the largest body fits alone.
+            (self.keeps, self.gzip) = (false, Vec::new());
+        }
+        self.held.grow_to(inflated).map_err(unavailable)
+    }
+
+    fn inflate_what_waits(&mut self) -> Result<(), ApiError> {
+        self.waits = false;
+        let waiting = mem::take(&mut self.gzip);
+        waiting.chunks(PIECE).try_for_each(|piece| self.inflate(piece))
+    }
+
+    /// `None` if it has to be done piece by piece, which may tell why.
+    fn inflate_whole(&mut self) -> Option<Bytes> {
+        let most = self.limit.min(WHOLE_INFLATED);
+        let size = lone_member_size(&self.gzip).filter(|size| *size <= most)?;
+        self.held.grow_to(size + self.gzip.len()).ok()?;
+        inflate_first_member(&self.gzip, size).map(Bytes::from)
+    }
+
+    fn end(mut self) -> Result<(Body, Held), ApiError> {
+        let whole = if self.waits { self.inflate_whole() } else { None };
+        let inflated = if let Some(inflated) = whole {
+            inflated
+        } else {
+            if self.waits {
+                self.inflate_what_waits()?;
+            }
+            self.inflater.finish()?
         };
-        // An empty body is an empty request, whatever its encoding claims.
-        Ok(Self { stream, output: Vec::new(), limit, complete: true })
-    }
-
-    fn write(&mut self, mut input: &[u8]) -> Result<(), BodyFault> {
-        while !input.is_empty() || self.output.len() == self.output.capacity() && !self.complete {
-            self.make_room()?;
-            let before = self.output.len();
-            let read = self.step(input)?;
-            input = &input[read..];
-            if self.output.len() > self.limit {
-                return Err(BodyFault::TooLarge { limit: self.limit });
-            }
-            let idle = read == 0 && self.output.len() == before;
-            match idle {
-                true if input.is_empty() => break, // the rest is still to come
-                true => return Err(BodyFault::Corrupt("something follows its end".to_owned())),
-                false => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Doubles the output, and reserves all there may be once it is large: memory that is never written to costs nothing,
-    /// while moving a large output to a larger place holds it twice.
-    fn make_room(&mut self) -> Result<(), BodyFault> {
-        if self.output.len() < self.output.capacity() {
-            return Ok(());
-        }
-        if self.output.len() > self.limit {
-            return Err(BodyFault::TooLarge { limit: self.limit });
-        }
-        // One byte more than the limit shows that it is passed.
-        let largest = self.limit + 1;
-        let capacity = match self.output.capacity() {
-            LARGE_OUTPUT.. => largest,
-            small => (small * 2).max(SMALLEST_GROWTH).min(largest),
-        };
-        self.output.reserve_exact(capacity - self.output.len());
-        Ok(())
-    }
-
-    /// Inflates some of `input` into the room there is; answers how much was read.
-    fn step(&mut self, input: &[u8]) -> Result<usize, BodyFault> {
-        let corrupt = |error: &dyn std::error::Error| BodyFault::Corrupt(error.to_string());
-        match &mut self.stream {
-            Stream::Identity => {
-                let taken = input.len().min(self.output.capacity() - self.output.len());
-                self.output.extend_from_slice(&input[..taken]);
-                Ok(taken)
-            }
-            Stream::Flate { stream, gzip } => {
-                if self.complete && *gzip && stream.total_in() > 0 {
-                    *stream = Decompress::new_gzip(GZIP_WINDOW_BITS);
-                }
-                let read_before = stream.total_in();
-                let status = stream.decompress_vec(input, &mut self.output, FlushDecompress::None);
-                self.complete = status.map_err(|error| corrupt(&error))? == Status::StreamEnd;
-                usize::try_from(stream.total_in() - read_before).map_err(|error| corrupt(&error))
-            }
-            Stream::Zstd(decoder) => {
-                let mut source = InBuffer::around(input);
-                let written = self.output.len();
-                let mut target = OutBuffer::around_pos(&mut self.output, written);
-                self.complete = decoder.run(&mut source, &mut target).map_err(|error| corrupt(&error))? == 0;
-                Ok(source.pos())
-            }
-        }
-    }
-
-    fn finish(self) -> Result<Bytes, BodyFault> {
-        match self.complete {
-            true => Ok(Bytes::from(self.output)),
-            false => Err(BodyFault::Corrupt("it ends too early".to_owned())),
-        }
+        let pays = self.keeps && !self.gzip.is_empty() && self.gzip.len() < inflated.len();
+        let gzip = pays.then(|| Bytes::from(self.gzip));
+        Ok((Body { inflated, gzip }, self.held))
     }
 }
 
@@ -262,12 +179,13 @@ mod tests {
 
     use actix_web::FromRequest as _;
     use actix_web::test::TestRequest;
+    use async_trait::async_trait;
     use bennu_domain::time::SystemClock;
     use bennu_kit::telemetry::Metrics;
-    use bennu_queue::embedded_span_broker;
+    use bennu_queue::{Envelope, PublishError, SpanBroker, embedded_span_broker};
     use bennu_quota::{MemoryBuckets, Quota};
     use flate2::Compression;
-    use flate2::write::{GzEncoder, ZlibEncoder};
+    use flate2::write::GzEncoder;
 
     use super::*;
     use crate::decode_pool::DecodePool;
@@ -279,100 +197,98 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn zlib(data: &[u8]) -> Vec<u8> {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(data).unwrap();
-        encoder.finish().unwrap()
-    }
+    /// Takes nothing, but would take gzip.
+    struct Passing;
 
-    fn encoded(encoding: Encoding, data: &[u8]) -> Vec<u8> {
-        match encoding {
-            Encoding::Identity => data.to_vec(),
-            Encoding::Gzip => gzip(data),
-            Encoding::Deflate => zlib(data),
-            Encoding::Zstd => zstd::encode_all(data, 3).unwrap(),
+    #[async_trait]
+    impl SpanBroker for Passing {
+        async fn publish(&self, _: Envelope) -> Result<(), PublishError> {
+            Err(PublishError::Full)
+        }
+
+        fn passes_gzip_on(&self) -> bool {
+            true
         }
     }
 
-    /// Feeds a body in pieces, as it comes from a socket.
-    fn inflate(encoding: Encoding, body: &[u8], piece: usize, limit: usize) -> Result<Bytes, BodyFault> {
-        let mut inflater = Inflater::new(encoding, limit).unwrap();
-        body.chunks(piece).try_for_each(|chunk| inflater.write(chunk))?;
-        inflater.finish()
-    }
+    const LARGEST: usize = 8 << 20;
 
-    const ALL: [Encoding; 4] = [Encoding::Identity, Encoding::Gzip, Encoding::Deflate, Encoding::Zstd];
-
-    #[test]
-    fn every_encoding_inflates_whatever_the_pieces() {
-        let data: Vec<u8> = (0..100_000_u32).flat_map(|number| (number / 7).to_le_bytes()).collect();
-        for encoding in ALL {
-            for piece in [1_000, 65_536, usize::MAX] {
-                let inflated = inflate(encoding, &encoded(encoding, &data), piece, data.len()).unwrap();
-                assert!(inflated == data, "{encoding:?} in pieces of {piece}");
-            }
-            assert_eq!(inflate(encoding, &encoded(encoding, b"x"), 1, 10).unwrap(), "x");
-            assert_eq!(inflate(encoding, b"", 1, 10).unwrap(), "");
-        }
-    }
-
-    #[test]
-    fn one_byte_over_the_limit_is_too_large() {
-        for encoding in ALL {
-            let body = encoded(encoding, &vec![7; 50_000]);
-            let fault = inflate(encoding, &body, 4_096, 49_999).unwrap_err();
-            assert!(matches!(fault, BodyFault::TooLarge { .. }), "{encoding:?}: {fault}");
-        }
-    }
-
-    #[test]
-    fn cut_and_broken_bodies_are_corrupt() {
-        for encoding in [Encoding::Gzip, Encoding::Deflate, Encoding::Zstd] {
-            let body = encoded(encoding, &[b"some text ".repeat(500), b"and an end".to_vec()].concat());
-            for cut in [1, body.len() / 2, body.len() - 1] {
-                let fault = inflate(encoding, &body[..cut], 7, 100_000).unwrap_err();
-                assert!(matches!(fault, BodyFault::Corrupt(_)), "{encoding:?} cut at {cut}");
-            }
-            let fault = inflate(encoding, b"this is not compressed", 7, 100_000).unwrap_err();
-            assert!(matches!(fault, BodyFault::Corrupt(_)), "{encoding:?}");
-        }
-        let trailing = [zlib(b"a"), b"b".to_vec()].concat();
-        assert!(matches!(inflate(Encoding::Deflate, &trailing, 100, 100), Err(BodyFault::Corrupt(_))));
-    }
-
-    /// Reads a gzip body into a buffer of so many bytes.
-    async fn read(inflated: &[u8], buffer: usize) -> Result<Body, ApiError> {
-        let (broker, _deliveries) = embedded_span_broker(1);
+    /// Reads a gzip body of so many inflated bytes at most, in a budget of `buffer` bytes.
+    async fn read(
+        sent: Vec<u8>,
+        largest: usize,
+        buffer: usize,
+        broker: Arc<dyn SpanBroker>,
+    ) -> Result<Body, ApiError> {
         let quota = Quota::new(Arc::new(MemoryBuckets::new(Arc::new(SystemClock))));
-        let (metrics, budget) = (Metrics::new().unwrap(), Budget::new(buffer, inflated.len()));
+        let (metrics, budget) = (Metrics::new().unwrap(), Budget::new(buffer, largest));
         let decoding = DecodePool::of_this_machine().unwrap();
-        let receiver = Receiver::new(Arc::new(broker), metrics, inflated.len(), budget, quota, decoding);
-        let (request, mut payload) = TestRequest::default().set_payload(gzip(inflated)).to_http_parts();
+        let receiver = Receiver::new(broker, metrics, largest, budget, quota, decoding);
+        let (request, mut payload) = TestRequest::default().set_payload(sent).to_http_parts();
         let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
         let caller = Principal::of_open_deployment();
         read_body(payload, Encoding::Gzip, &receiver, &caller).await.map(|(body, _held)| body)
     }
 
+    async fn inflated(sent: Vec<u8>) -> Result<Bytes, ApiError> {
+        read(sent, LARGEST, 3 * LARGEST, Arc::new(Passing)).await.map(|body| body.inflated)
+    }
+
+    /// Bytes that hardly shrink.
+    fn noise(bytes: usize) -> Vec<u8> {
+        let mut random = fastrand::Rng::with_seed(7);
+        (0..bytes).map(|_| random.u8(..)).collect()
+    }
+
+    #[actix_web::test]
+    async fn gzip_is_inflated_as_a_whole_and_piece_by_piece() {
+        for data in
+            [noise(5_000), noise(2 * WHOLE_GZIP), vec![7; WHOLE_INFLATED], vec![7; WHOLE_INFLATED + 1]]
+        {
+            assert!(inflated(gzip(&data)).await.unwrap() == data, "{} bytes", data.len());
+        }
+        assert_eq!(inflated([gzip(b"same"), gzip(b"same")].concat()).await.unwrap(), "samesame");
+        assert_eq!(inflated(Vec::new()).await.unwrap(), "");
+    }
+
+    #[actix_web::test]
+    async fn gzip_that_is_broken_or_too_large_is_refused() {
+        let whole = gzip(&noise(5_000));
+        for broken in [&whole[..whole.len() - 1], &whole[..12], &[&whole[..], b"end"].concat(), b"no gzip"] {
+            assert!(matches!(inflated(broken.to_vec()).await, Err(ApiError::BadRequest(_))), "{broken:?}");
+        }
+        for data in [vec![7; LARGEST + 1], noise(LARGEST + 1)] {
+            assert!(matches!(inflated(gzip(&data)).await, Err(ApiError::TooLarge(_))));
+        }
+        let mut modest = gzip(&vec![7; 2 * LARGEST]);
+        let says = modest.len() - 4;
+        modest[says..].copy_from_slice(&100_u32.to_le_bytes());
+        assert!(matches!(inflated(modest).await, Err(ApiError::TooLarge(_))));
+    }
+
     #[actix_web::test]
     async fn gzip_is_kept_beside_what_it_inflates_to_if_there_is_room() {
-        let data = vec![7; 100_000];
-        let body = read(&data, 200_000).await.unwrap();
-        assert_eq!((&body.inflated[..], body.gzip.unwrap()), (&data[..], Bytes::from(gzip(&data))));
+        for data in [vec![7; 100_000], [noise(WHOLE_GZIP), vec![7; 100_000]].concat()] {
+            let (sent, largest) = (gzip(&data), data.len());
+            let body = read(sent.clone(), largest, 3 * largest, Arc::new(Passing)).await.unwrap();
+            assert!(body == Body { inflated: data.into(), gzip: Some(sent.into()) }, "{largest} bytes");
+        }
+    }
+
+    #[actix_web::test]
+    async fn gzip_is_not_kept_where_nobody_takes_it() {
+        let (data, (broker, _deliveries)) = (vec![7; 100_000], embedded_span_broker(1));
+        let body = read(gzip(&data), LARGEST, LARGEST, Arc::new(broker)).await.unwrap();
+        assert!(body == Body { inflated: data.into(), gzip: None });
     }
 
     #[actix_web::test]
     async fn the_largest_body_fits_though_its_gzip_does_not_fit_beside_it() {
-        let data = vec![7; 100_000];
-        let body = read(&data, data.len()).await.unwrap();
-        assert_eq!((&body.inflated[..], body.gzip), (&data[..], None));
-    }
-
-    #[test]
-    fn gzip_members_and_zstd_frames_may_follow_one_another() {
-        let members = [gzip(b"one "), gzip(b"two")].concat();
-        assert_eq!(inflate(Encoding::Gzip, &members, 5, 100).unwrap(), "one two");
-        let frames =
-            [zstd::encode_all(&b"one "[..], 3).unwrap(), zstd::encode_all(&b"two"[..], 3).unwrap()].concat();
-        assert_eq!(inflate(Encoding::Zstd, &frames, 5, 100).unwrap(), "one two");
+        // Random bytes take a little more as gzip.
+        for (data, more) in [(vec![7; 100_000], 0), (noise(2 * WHOLE_GZIP), 1_000)] {
+            let room = data.len() + more;
+            let body = read(gzip(&data), room, room, Arc::new(Passing)).await.unwrap();
+            assert!(body == Body { inflated: data.into(), gzip: None }, "{room} bytes");
+        }
     }
 }

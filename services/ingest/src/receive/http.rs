@@ -10,7 +10,8 @@ use prost::Message as _;
 use std::time::Duration;
 use utoipa::OpenApi as _;
 
-use super::body::{Encoding, read_body};
+use super::body::read_body;
+use super::inflate::Encoding;
 use super::json_spans;
 use super::receiver::{ReceiveError, Receiver, RequestFormat};
 

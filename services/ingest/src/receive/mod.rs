@@ -4,6 +4,7 @@ mod body;
 mod budget;
 mod grpc;
 mod http;
+mod inflate;
 mod json_span_body;
 mod json_spans;
 mod receiver;

@@ -81,6 +81,11 @@ impl Receiver {
         self.max_body_bytes
     }
 
+    /// Whether bodies are worth keeping as they were compressed.
+    pub fn passes_gzip_on(&self) -> bool {
+        self.broker.passes_gzip_on()
+    }
+
     /// Stores the good spans of an inflated request and answers which ones were refused. They go to the project of the caller's
     /// key if it has one, else to the one that is given, else to those that they name.
     pub async fn receive(

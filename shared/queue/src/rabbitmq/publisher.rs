@@ -51,6 +51,10 @@ impl SpanBroker for RabbitMqSpanBroker {
             Err(NotTaken::Unknown(reason)) => Err(PublishError::Unavailable(reason)),
         }
     }
+
+    fn passes_gzip_on(&self) -> bool {
+        true
+    }
 }
 
 /// Names a message for the people who look after dead letters.
