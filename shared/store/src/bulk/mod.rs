@@ -1,11 +1,11 @@
 //! The bulk span writer: one transaction for a batch of spans, whatever mix of traces it holds.
 //!
 //! Order of the work: group by trace (no database yet; blocks come compressed with their requests) → lock the traces that exist → drop the spans
-//! they already have (or take out the versions that are older, see `running`) → projects and sessions → traces → blocks → spans → times of
-//! sessions. Roll-ups grow by newly inserted spans only, so a batch that is delivered twice changes nothing the second time.
+//! they already have (or take out the versions that are older, see `running`) → projects → traces → blocks → spans → sessions. Roll-ups grow by newly inserted spans only, so a batch that is delivered twice changes nothing the second time.
 //!
 //! Several batches are written at once, by this process and others. All lock rows in the order above, and those of a table by one
-//! key, so none waits in a circle. What many batches have in common is locked last: sessions that live on.
+//! key, so none waits in a circle. What many batches have in common is locked last: sessions, the new ones among them. One that makes the
+//! same session waits for the commit of the other, and would do so with all its work still before it.
 
 mod batch;
 mod ids;
@@ -25,6 +25,7 @@ use bennu_archive::Archive;
 use sea_orm::Value;
 
 use self::batch::{TraceBatch, group_by_trace};
+use self::owners::give_rows;
 use crate::error::StoreError;
 use crate::journal::Durable;
 use crate::prepared::PreparedSpan;
@@ -136,14 +137,16 @@ impl SpanWrite<'_> {
         self.drop_stored_spans(&mut traces).await?;
         traces.retain(|trace| !trace.spans.is_empty());
         self.assign_projects(&mut traces).await?;
-        let new_sessions = self.assign_sessions(&mut traces).await?;
-        let ids = self.reserve_ids(&traces).await?;
+        let mut new_sessions = self.find_sessions(&mut traces).await?;
+        let ids = self.reserve_ids(&traces, new_sessions.len()).await?;
+        give_rows(&mut new_sessions, ids.sessions, &mut traces);
         self.write_traces(&mut traces, ids.traces).await?;
         self.write_trace_texts(&traces).await?;
         self.write_blocks(&mut traces, ids.blocks).await?;
         self.note_for_compactor(&traces).await?;
         let written = self.write_span_rows(&traces, ids.spans).await?;
-        self.extend_sessions(&traces, &new_sessions).await?;
+        let made = self.insert_sessions(&mut traces, new_sessions).await?;
+        self.extend_sessions(&traces, &made).await?;
         self.shrink_ranges(&traces).await?;
         Ok(written)
     }

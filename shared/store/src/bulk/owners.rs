@@ -63,29 +63,16 @@ impl SpanWrite<'_> {
     }
 
     /// A trace joins the session that its first span with a session names, and stays in it. Answers the sessions that are new.
-    pub(super) async fn assign_sessions(
+    pub(super) async fn find_sessions(
         &self,
         traces: &mut [TraceBatch],
-    ) -> Result<HashSet<i64>, StoreError> {
+    ) -> Result<Vec<NewSession>, StoreError> {
         let unbound = || traces.iter().filter(|trace| trace.session_row.is_none());
         let names = distinct(unbound().filter_map(TraceBatch::session_id));
-        let mut known = self.session_rows(&names).await?;
-        let missing: Vec<&str> = names.into_iter().filter(|name| !known.contains_key(*name)).collect();
-        let mut new = HashMap::new();
-        if !missing.is_empty() {
-            match self.insert_sessions(new_sessions(unbound(), &known)).await? {
-                Some(inserted) => new = inserted,
-                // Another writer was first with one of them.
-                None => known.extend(self.session_rows(&missing).await?),
-            }
-        }
-        let fresh: HashSet<i64> = new.values().copied().collect();
-        known.extend(new);
-        for trace in traces.iter_mut().filter(|trace| trace.session_row.is_none()) {
-            let Some(session) = trace.session_id() else { continue };
-            trace.session_row = Some(known.get(session).copied().ok_or(StoreError::LostRace)?);
-        }
-        Ok(fresh)
+        let known = self.session_rows(&names).await?;
+        let new = new_sessions(unbound(), &known);
+        bind(traces, &known);
+        Ok(new)
     }
 
     async fn session_rows(&self, names: &[&str]) -> Result<HashMap<String, i64>, StoreError> {
@@ -94,11 +81,12 @@ impl SpanWrite<'_> {
         self.rows_by_name(names, sql).await
     }
 
-    /// Answers their rows, or nothing if not all of them are new after all.
-    async fn insert_sessions(
+    /// Answers the rows of those that it made. Traces of others join the row that another writer has made meanwhile.
+    pub(super) async fn insert_sessions(
         &self,
-        sessions: Vec<NewSession>,
-    ) -> Result<Option<HashMap<String, i64>>, StoreError> {
+        traces: &mut [TraceBatch],
+        mut new: Vec<NewSession>,
+    ) -> Result<HashSet<i64>, StoreError> {
         const COLUMNS: &[(&str, ColumnType)] = &[
             ("id", ColumnType::BigInt),
             ("project_id", ColumnType::BigInt),
@@ -106,21 +94,50 @@ impl SpanWrite<'_> {
             ("start_time", ColumnType::BigInt),
             ("end_time", ColumnType::BigInt),
         ];
-        let [ids] = reserve_ids(&self.transaction, [("sessions", sessions.len())]).await?;
-        let mut new: Vec<(i64, NewSession)> = ids.into_iter().zip(sessions).collect();
-        new.sort_unstable_by(|(_, one), (_, other)| one.name.cmp(&other.name)); // see `insert_projects`
+        new.sort_unstable_by(|one, other| one.name.cmp(&other.name)); // see `insert_projects`
         let mut rows = RowSet::new(COLUMNS, new.len());
-        let mut inserted = HashMap::with_capacity(new.len());
-        for (id, NewSession { name, project_row, range }) in new {
+        for NewSession { name, row, project_row, range } in &new {
             let session: Value = name.as_str().into();
-            rows.push([id.into(), project_row.into(), session, range.start.into(), range.end.into()]);
-            inserted.insert(name, id);
+            rows.push([(*row).into(), (*project_row).into(), session, range.start.into(), range.end.into()]);
         }
         let sql = "INSERT INTO sessions (tenant_id, id, project_id, session_id, start_time, end_time) \
                    SELECT {0}, v.id, v.project_id, v.session_id, v.start_time, v.end_time FROM v WHERE true \
                    ON CONFLICT DO NOTHING";
-        let rows_inserted = rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
-        Ok((rows_inserted == inserted.len() as u64).then_some(inserted))
+        let inserted = rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
+        let mut made: HashSet<i64> = new.iter().map(|session| session.row).collect();
+        if inserted < new.len() as u64 {
+            let names: Vec<&str> = new.iter().map(|session| session.name.as_str()).collect();
+            let rows = self.session_rows(&names).await?;
+            let mut others = HashMap::new();
+            for NewSession { name, row, .. } in &new {
+                let there = *rows.get(name).ok_or(StoreError::LostRace)?;
+                if there != *row {
+                    made.remove(row);
+                    others.insert(*row, there);
+                }
+            }
+            self.move_traces(traces, &others).await?;
+        }
+        Ok(made)
+    }
+
+    /// Between sessions.
+    async fn move_traces(
+        &self,
+        traces: &mut [TraceBatch],
+        moves: &HashMap<i64, i64>,
+    ) -> Result<(), StoreError> {
+        const COLUMNS: &[(&str, ColumnType)] = &[("id", ColumnType::BigInt), ("session", ColumnType::BigInt)];
+        let mut rows = RowSet::new(COLUMNS, 0);
+        for trace in traces {
+            let Some(session) = trace.session_row.and_then(|session| moves.get(&session)) else { continue };
+            trace.session_row = Some(*session);
+            rows.push([trace.row.into(), (*session).into()]);
+        }
+        let sql = "UPDATE traces SET session_row_id = v.session FROM v \
+                   WHERE traces.tenant_id = {0} AND traces.id = v.id";
+        rows.execute(&self.transaction, sql, &[self.tenant()]).await?;
+        Ok(())
     }
 
     /// A session spans its traces; the new ones do already. One that is gone was deleted after it was looked up.
@@ -162,9 +179,23 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     names.filter(|name| seen.insert(*name)).collect()
 }
 
+/// Traces that are in no session join those that they name, as far as these have rows.
+fn bind(traces: &mut [TraceBatch], sessions: &HashMap<String, i64>) {
+    for trace in traces.iter_mut().filter(|trace| trace.session_row.is_none()) {
+        trace.session_row = trace.session_id().and_then(|name| sessions.get(name)).copied();
+    }
+}
+
+/// Gives new sessions their rows, which are written later.
+pub(super) fn give_rows(new: &mut [NewSession], rows: Vec<i64>, traces: &mut [TraceBatch]) {
+    new.iter_mut().zip(rows).for_each(|(session, row)| session.row = row);
+    bind(traces, &new.iter().map(|session| (session.name.clone(), session.row)).collect());
+}
+
 /// A session that no trace was in so far.
-struct NewSession {
+pub(super) struct NewSession {
     name: String,
+    row: i64,
     /// Of its first trace.
     project_row: i64,
     range: RollUp,
@@ -182,7 +213,7 @@ fn new_sessions<'a>(
         let place = *places.entry(name).or_insert(sessions.len());
         if place == sessions.len() {
             let (name, project_row) = (name.to_owned(), trace.project_row);
-            sessions.push(NewSession { name, project_row, range: RollUp::default() });
+            sessions.push(NewSession { name, row: 0, project_row, range: RollUp::default() });
         }
         let whole = trace.whole_range();
         sessions[place].range.include(whole.start, whole.end);

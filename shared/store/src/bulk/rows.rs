@@ -104,12 +104,17 @@ impl SpanWrite<'_> {
     }
 
     /// One query for the ids of all rows to come.
-    pub(super) async fn reserve_ids(&self, traces: &[TraceBatch]) -> Result<FreshIds, StoreError> {
+    pub(super) async fn reserve_ids(
+        &self,
+        traces: &[TraceBatch],
+        sessions: usize,
+    ) -> Result<FreshIds, StoreError> {
         let new = traces.iter().filter(|trace| trace.stored.is_none()).count();
         let spans = traces.iter().map(|trace| trace.spans.len()).sum();
-        let tables = [("traces", new), ("trace_blocks", traces.len()), ("spans", spans)];
-        let [traces, blocks, spans] = reserve_ids(&self.transaction, tables).await?;
-        Ok(FreshIds { traces, blocks, spans })
+        let tables =
+            [("traces", new), ("trace_blocks", traces.len()), ("spans", spans), ("sessions", sessions)];
+        let [traces, blocks, spans, sessions] = reserve_ids(&self.transaction, tables).await?;
+        Ok(FreshIds { traces, blocks, spans, sessions })
     }
 
     pub(super) async fn write_traces(
@@ -298,6 +303,7 @@ pub(super) struct FreshIds {
     pub traces: Vec<i64>,
     pub blocks: Vec<i64>,
     pub spans: Vec<i64>,
+    pub sessions: Vec<i64>,
 }
 
 /// A stored trace; of its roll-up only the range is read.

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bennu_access::{SystemScope, TenantScope};
 use bennu_domain::ids::TenantId;
 use bennu_store::{PreparedSpan, Store};
 use bennu_testkit::otlp::{request, span};
 use futures::future::join_all;
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 
 use crate::support::{
-    NOTHING_IS_LARGE, TestStore, every_session, every_span, every_trace, everything, on_both_engines,
+    NOTHING_IS_LARGE, TestStore, at, every_session, every_span, every_trace, everything, on_both_engines,
     prepared, trace_list, write, write_until_stored,
 };
 
@@ -100,6 +102,45 @@ async fn new_projects_and_sessions_are_made_once(db: TestStore) {
         assert_eq!(every_trace(db.data(), trace_list(project)).await.len(), 2);
         assert_eq!(every_session(db.data(), project).await[0].traces.len(), 2);
     }
+}
+
+/// Returns when the answer is 1.
+async fn wait_for(db: &TestStore, sql: &str) {
+    let waiting = async { while db.number(sql).await != 1 {} };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_makes_the_same_session_has_written_all_else_before_it_waits_for_another() {
+    let db = TestStore::postgres().await;
+    db.write(request().project("p").span(span(1, 1))).await;
+    let project = db.project("p").await;
+    let other = db.raw().await;
+    let transaction = other.begin().await.unwrap();
+    let (tenant, row) = (TenantId::DEFAULT.0, 1_000);
+    let (start, end) = (at(500).0, at(600).0);
+    let session =
+        format!("INSERT INTO sessions VALUES ({tenant}, {row}, {}, 's', {start}, {end})", project.0);
+    transaction.execute_unprepared(&session).await.unwrap();
+
+    let store = db.store.clone();
+    let spans = [span(2, 1).from_to(400, 450).session("s"), span(3, 1).from_to(700, 750).session("t")];
+    let batch = prepared(request().project("p").spans(spans));
+    let writing = tokio::spawn(async move { store.scoped(&scope()).write_spans(batch).await });
+    wait_for(
+        &db,
+        "SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid AND l.relation = 'spans'::regclass \
+         AND l.mode = 'RowExclusiveLock' WHERE a.datname = current_database() AND a.wait_event_type = 'Lock'",
+    )
+    .await;
+    transaction.commit().await.unwrap();
+
+    assert_eq!(writing.await.unwrap().unwrap().inserted, 2);
+    let sessions = every_session(db.data(), project).await;
+    let found = sessions.iter().map(|one| (one.session_id.as_str(), one.traces.len(), one.start, one.end));
+    let expected = [("t", 1, at(700), at(750)), ("s", 1, at(400), at(600))];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+    other.close().await.unwrap();
 }
 
 async fn stores_that_open_at_once_agree_on_the_schema(db: TestStore) {
