@@ -1,6 +1,7 @@
 //! The database schema, one file a step. Every step runs on SQLite and on Postgres.
 
 mod dialect;
+mod jobs_file;
 mod m0001_tenants_and_projects;
 mod m0002_traces;
 mod m0003_spans;
@@ -21,6 +22,7 @@ mod m0020_jobs_as_bytes;
 mod row_security;
 mod statistics;
 
+pub use jobs_file::JobsMigrator;
 pub use m0015_erased_tenants::{TENANT_ERASED, TENANT_LOCK};
 use sea_orm_migration::MigrationTrait;
 pub use sea_orm_migration::MigratorTrait;

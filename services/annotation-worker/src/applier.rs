@@ -1,8 +1,9 @@
 //! The actor that owns a claimed set of jobs and their lease.
 //!
-//! It applies one set at a time, and has the next one claimed and read meanwhile, so that the database does not wait for it. What
-//! is not claimed waits in the queue, where other workers may have it.
+//! It applies one set at a time. The one before is settled meanwhile, and the next one claimed and read, so that the database
+//! waits neither for the queue nor for the disk. What is not claimed waits in the queue, where other workers may have it.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use actix::ActorFutureExt as _;
 use actix::{Actor, ActorContext as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
 use bennu_domain::time::{Clock, Timestamp};
 use bennu_kit::lifecycle::Shutdown;
-use bennu_queue::{AnnotationJobs, ClaimedJob, JobsError};
+use bennu_queue::{AnnotationJobs, ClaimedJob};
 use bennu_store::Store;
 use tokio::time::Instant;
 
-use crate::apply::apply_claimed;
+use crate::apply::{Applied, apply_claimed};
 
 /// Annotations in one transaction: the more there are, the fewer pages of indexes are written for each, but the longer all
 /// others wait who write; on SQLite these take about 25 ms.
@@ -43,8 +44,23 @@ pub struct ApplyPolicy {
 /// Applies annotations until shutdown.
 pub struct AnnotationApplier {
     worker: Worker,
-    /// Claimed already, to be applied next.
-    ahead: Vec<ClaimedJob>,
+    in_hand: InHand,
+}
+
+struct InHand {
+    /// To be applied next.
+    claimed: Vec<ClaimedJob>,
+    applied: Applied,
+}
+
+impl InHand {
+    fn claimed(claimed: Vec<ClaimedJob>) -> Self {
+        Self { claimed, applied: Applied::nothing() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.claimed.is_empty() && self.applied.ended.is_empty()
+    }
 }
 
 /// What the work needs, without the actor.
@@ -65,7 +81,7 @@ impl AnnotationApplier {
         policy: ApplyPolicy,
         shutdown: Shutdown,
     ) -> Self {
-        Self { worker: Worker { store, jobs, clock, policy, shutdown }, ahead: Vec::new() }
+        Self { worker: Worker { store, jobs, clock, policy, shutdown }, in_hand: InHand::claimed(Vec::new()) }
     }
 }
 
@@ -92,37 +108,52 @@ impl Handler<Work> for AnnotationApplier {
     type Result = ();
 
     fn handle(&mut self, _: Work, context: &mut Self::Context) {
-        let ahead = std::mem::take(&mut self.ahead);
-        // What is claimed is applied.
-        if self.worker.shutdown.is_fired() && ahead.is_empty() {
+        let in_hand = std::mem::replace(&mut self.in_hand, InHand::claimed(Vec::new()));
+        // What is claimed is applied and settled.
+        if self.worker.shutdown.is_fired() && in_hand.is_empty() {
             context.stop();
             return;
         }
         let worker = self.worker.clone();
-        let working = async move { worker.work(ahead).await };
-        context.wait(working.into_actor(self).map(|ahead, applier, context: &mut Context<Self>| {
-            applier.ahead = ahead;
+        let working = async move { worker.work(in_hand).await };
+        context.wait(working.into_actor(self).map(|in_hand, applier, context: &mut Context<Self>| {
+            applier.in_hand = in_hand;
             context.notify(Work);
         }));
     }
 }
 
 impl Worker {
-    /// Applies jobs that are claimed, or else claims some. Answers those that it has claimed meanwhile.
-    async fn work(&self, ahead: Vec<ClaimedJob>) -> Vec<ClaimedJob> {
-        let claimed = if ahead.is_empty() { self.claim().await } else { ahead };
+    /// Applies jobs that are claimed, or else claims some. Answers what it then has in hand.
+    async fn work(&self, InHand { claimed, applied }: InHand) -> InHand {
         if claimed.is_empty() {
-            return claimed;
+            return InHand::claimed(self.settle_and_claim(applied).await);
         }
         let items: usize = claimed.iter().map(|claimed| claimed.job.items.len()).sum();
         if items >= SMALL_SET {
-            let (ahead, ()) = tokio::join!(self.claim(), self.apply(claimed));
-            return ahead;
+            let (claimed, applied) = tokio::join!(self.settle_and_claim(applied), self.apply(claimed));
+            return InHand { claimed, applied };
         }
         let next = Instant::now() + BETWEEN_SMALL_SETS;
-        self.apply(claimed).await;
+        let ((), applied) = tokio::join!(self.settle(applied), self.apply(claimed));
+        self.settle(applied).await;
         self.rest_until(next).await;
-        Vec::new()
+        InHand::claimed(Vec::new())
+    }
+
+    /// One after the other, so that no more than two sets are unsettled.
+    async fn settle_and_claim(&self, applied: Applied) -> Vec<ClaimedJob> {
+        self.settle(applied).await;
+        self.claim().await
+    }
+
+    async fn settle(&self, Applied { ended, done }: Applied) {
+        if ended.is_empty() {
+            return;
+        }
+        if let Err(error) = self.jobs.settle(ended, done).await {
+            self.rest_after(&error).await;
+        }
     }
 
     /// Given up at shutdown.
@@ -140,13 +171,17 @@ impl Worker {
         }
     }
 
-    async fn apply(&self, claimed: Vec<ClaimedJob>) {
-        if let Err(error) = apply_claimed(self, claimed).await {
-            self.rest_after(&error).await;
+    async fn apply(&self, claimed: Vec<ClaimedJob>) -> Applied {
+        match apply_claimed(self, claimed).await {
+            Ok(applied) => applied,
+            Err(error) => {
+                self.rest_after(&error).await;
+                Applied::nothing()
+            }
         }
     }
 
-    async fn rest_after(&self, error: &JobsError) {
+    async fn rest_after(&self, error: &dyn Error) {
         tracing::error!(%error, "annotations are not applied for now");
         self.rest_until(Instant::now() + PAUSE_AFTER_FAULT).await;
     }

@@ -1,4 +1,4 @@
-//! One claimed set of jobs: applied tenant by tenant, and settled.
+//! One claimed set of jobs, applied tenant by tenant.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bennu_access::TenantScope;
 use bennu_domain::time::Timestamp;
-use bennu_queue::{ClaimedJob, JobEnd, JobsError};
+use bennu_queue::{ClaimedJob, JobEnd};
 use bennu_store::{Committed, QueuedEnd, QueuedWrite, StoreError};
 
 use crate::applier::{ITEMS_A_TRANSACTION, Worker};
@@ -17,8 +17,20 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(
 /// Where an annotation is: number of its job, and of itself in the job.
 type Place = (usize, usize);
 
-/// Applies and settles the jobs. After an error they come up again.
-pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> Result<(), JobsError> {
+/// Jobs that were applied, to be settled once that is durable.
+pub(crate) struct Applied {
+    pub ended: Vec<(ClaimedJob, JobEnd)>,
+    pub done: Committed,
+}
+
+impl Applied {
+    pub fn nothing() -> Self {
+        Self { ended: Vec::new(), done: Committed::nothing() }
+    }
+}
+
+/// Applies the jobs. After an error they come up again.
+pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> Result<Applied, StoreError> {
     let mut by_tenant: HashMap<TenantScope, Vec<(Place, QueuedWrite<'_>)>> = HashMap::new();
     for (number, claimed) in claimed.iter().enumerate() {
         let job = &claimed.job;
@@ -39,8 +51,7 @@ pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> 
     let mut done = Committed::nothing();
     for (scope, items) in by_tenant {
         let (places, writes): (Vec<Place>, Vec<QueuedWrite<'_>>) = items.into_iter().unzip();
-        let applied = apply_of_tenant(worker, &scope, &writes).await;
-        let (ends, committed) = applied.map_err(|error| JobsError::Unavailable(error.to_string()))?;
+        let (ends, committed) = apply_of_tenant(worker, &scope, &writes).await?;
         done = committed.after(done);
         for ((number, place), end) in places.into_iter().zip(ends) {
             if end == QueuedEnd::Waiting {
@@ -56,7 +67,7 @@ pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> 
         };
         (claimed, end)
     });
-    worker.jobs.settle(ended.collect(), done).await
+    Ok(Applied { ended: ended.collect(), done })
 }
 
 fn later(claimed: &ClaimedJob, places: &[usize], now: Timestamp) -> JobEnd {

@@ -42,21 +42,31 @@ struct Bench {
     scope: TenantScope,
     shutdown: Shutdown,
     file: SqliteFile,
-    _archive: TempDir,
+    archive: TempDir,
+}
+
+async fn open(file: &SqliteFile, archive: &TempDir, clock: &ManualClock) -> (Store, EmbeddedAnnotationJobs) {
+    let options = ConnectOptions::new(DatabaseLocation::SqliteFile(file.path()), 4);
+    let files = Archive::in_directory(archive.path()).unwrap();
+    let blocks = BlockPolicy { large_bytes: usize::MAX };
+    let store = Store::open(&options, files, blocks, Arc::new(clock.clone())).await.unwrap();
+    let limits = JobLimits { capacity: 1_000, lease: LEASE };
+    let jobs = EmbeddedAnnotationJobs::new(store.clone(), Arc::new(clock.clone()), limits);
+    (store, jobs)
 }
 
 impl Bench {
     async fn new() -> Self {
         let clock = ManualClock::at(Timestamp(1_700_000_000_000_000));
         let (file, archive) = (databases::sqlite(), tempfile::tempdir().unwrap());
-        let options = ConnectOptions::new(DatabaseLocation::SqliteFile(file.path()), 4);
-        let files = Archive::in_directory(archive.path()).unwrap();
-        let blocks = BlockPolicy { large_bytes: usize::MAX };
-        let store = Store::open(&options, files, blocks, Arc::new(clock.clone())).await.unwrap();
-        let limits = JobLimits { capacity: 1_000, lease: LEASE };
-        let jobs = EmbeddedAnnotationJobs::new(store.clone(), Arc::new(clock.clone()), limits);
+        let (store, jobs) = open(&file, &archive, &clock).await;
         let scope = SystemScope::for_tenant(TenantId::DEFAULT, "test");
-        Self { store, jobs, clock, scope, shutdown: Shutdown::new(), file, _archive: archive }
+        Self { store, jobs, clock, scope, shutdown: Shutdown::new(), file, archive }
+    }
+
+    /// As after a new start.
+    async fn reopen(&mut self) {
+        (self.store, self.jobs) = open(&self.file, &self.archive, &self.clock).await;
     }
 
     /// Starts a worker on a queue; it ends with the bench.
@@ -237,20 +247,41 @@ async fn one_that_the_database_refuses_fails_alone() {
     );
 }
 
+/// They stand in the database itself, and as JSON.
 #[actix::test]
-async fn a_job_that_an_earlier_version_queued_is_applied() {
-    let bench = Bench::new().await;
+async fn jobs_that_an_earlier_version_queued_are_applied_once() {
+    let mut bench = Bench::new().await;
     bench.write([1]).await;
-    let job = AnnotationJob::of_request("r", bench.clock.now(), vec![annotation("r", of_span(1))]).remove(0);
     let raw = bench.raw().await;
-    let sql =
-        "INSERT INTO annotation_jobs (tenant_id, receipt, items, due_at, payload) VALUES (1, 'r', 1, 0, ?)";
-    let json = serde_json::to_string(&job).unwrap();
-    let insert = Statement::from_sql_and_values(DbBackend::Sqlite, sql, [json.into()]);
-    raw.execute_raw(insert).await.unwrap();
+    let queue = async |number: usize| {
+        let receipt = number.to_string();
+        let annotation = annotation(&receipt, of_span(1));
+        let job = AnnotationJob::of_request(&receipt, bench.clock.now(), vec![annotation]).remove(0);
+        let sql =
+            "INSERT INTO annotation_jobs (tenant_id, receipt, items, due_at, payload) VALUES (1, ?, 1, ?, ?)";
+        let (due, json) = (i64::try_from(number).unwrap(), serde_json::to_string(&job).unwrap());
+        let insert = [receipt.into(), due.into(), json.into()];
+        raw.execute_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, insert)).await.unwrap();
+    };
+    for number in 0..120 {
+        queue(number).await;
+    }
+    // A process that was killed has copied this one, and has it still.
+    let copied = annotation("0", of_span(1));
+    let copied = AnnotationJob::of_request("0", bench.clock.now(), vec![copied]);
+    bench.jobs.enqueue(&bench.scope, copied).await.unwrap();
+    bench.reopen().await;
+    assert_eq!(bench.jobs.depth().await.unwrap(), 121);
     let _arbiter = bench.work().await;
     bench.drained().await;
-    assert_eq!(bench.labels().await, ["r"]);
+    assert_eq!(bench.labels().await, ["119"]);
+    for number in 0..120 {
+        let outcomes = bench.outcomes(&number.to_string()).await;
+        assert!(matches!(outcomes[..], [ItemOutcome::Applied(_)]), "{number}: {outcomes:?}");
+    }
+    let count = Statement::from_string(DbBackend::Sqlite, "SELECT count(*) FROM annotation_jobs");
+    let left: i64 = raw.query_one_raw(count).await.unwrap().unwrap().try_get_by_index(0).unwrap();
+    assert_eq!(left, 0, "they have moved");
 }
 
 #[actix::test]
@@ -347,11 +378,8 @@ impl AnnotationJobs for EndingQueue {
     }
 }
 
-#[actix::test]
-async fn the_next_set_is_claimed_while_one_is_applied_and_both_are_before_the_end() {
-    let bench = Bench::new().await;
-    bench.write(1..=100).await;
-    // Long ones, of which a claim takes about a thousand.
+/// Thirty requests, of which a claim takes about ten.
+async fn queue_long_ones(bench: &Bench) {
     for request in 0..30 {
         let long = |id| {
             let mut annotation = annotation(&request.to_string(), of_span(id));
@@ -363,6 +391,13 @@ async fn the_next_set_is_claimed_while_one_is_applied_and_both_are_before_the_en
         bench.jobs.enqueue(&bench.scope, jobs).await.unwrap();
         bench.clock.advance(Duration::from_secs(1));
     }
+}
+
+#[actix::test]
+async fn the_next_set_is_claimed_while_one_is_applied_and_both_are_before_the_end() {
+    let bench = Bench::new().await;
+    bench.write(1..=100).await;
+    queue_long_ones(&bench).await;
     let settled = Arc::new(AtomicUsize::new(0));
     let _arbiter = bench
         .work_on(Arc::new(EndingQueue {
@@ -379,6 +414,49 @@ async fn the_next_set_is_claimed_while_one_is_applied_and_both_are_before_the_en
     let last = (30 - left - 1).to_string();
     assert_eq!(bench.labels().await, vec![last; 100]);
     assert_eq!(bench.outcomes(&format!("r{}", 30 - left)).await, []);
+}
+
+/// A queue in which a job is settled only when what comes after it is applied.
+struct SlowQueue {
+    inner: EmbeddedAnnotationJobs,
+    store: Store,
+    scope: TenantScope,
+    /// Until there is this receipt.
+    until: String,
+}
+
+#[async_trait]
+impl AnnotationJobs for SlowQueue {
+    async fn enqueue(&self, scope: &TenantScope, jobs: Vec<AnnotationJob>) -> Result<(), JobsError> {
+        self.inner.enqueue(scope, jobs).await
+    }
+    async fn claim(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
+        self.inner.claim(most).await
+    }
+    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>, applied: Committed) -> Result<(), JobsError> {
+        while self.store.scoped(&self.scope).receipt(&self.until).await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.inner.settle(ended, applied).await
+    }
+    async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError> {
+        self.inner.queued_items(scope, receipt).await
+    }
+    async fn depth(&self) -> Result<usize, JobsError> {
+        self.inner.depth().await
+    }
+}
+
+#[actix::test]
+async fn a_set_is_applied_while_the_one_before_is_settled() {
+    let bench = Bench::new().await;
+    bench.write(1..=100).await;
+    queue_long_ones(&bench).await;
+    let (inner, store, scope) = (bench.jobs.clone(), bench.store.clone(), bench.scope);
+    let until = "r15".to_owned(); // of the second of three sets
+    let _arbiter = bench.work_on(Arc::new(SlowQueue { inner, store, scope, until })).await;
+    bench.drained().await;
+    assert_eq!(bench.labels().await, vec!["29"; 100]);
 }
 
 /// A queue on which workers die after they applied a batch and before they say so.

@@ -129,7 +129,7 @@ impl EventsConnection {
     }
 }
 
-/// The queue of annotations: Redis if there is a URL, else a table of the database.
+/// The queue of annotations: Redis if there is a URL, else a table of the store.
 pub async fn open_annotation_jobs(config: &Config, store: &Store) -> anyhow::Result<Arc<dyn AnnotationJobs>> {
     let settings = &config.annotations;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

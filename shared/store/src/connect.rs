@@ -32,6 +32,15 @@ impl ConnectOptions {
     pub fn new(location: DatabaseLocation, connections: u32) -> Self {
         Self { location, connections, acquire: Duration::from_secs(10), statement: Duration::from_secs(30) }
     }
+
+    /// For the file of the queue of annotations, which stands beside a SQLite database. Elsewhere the queue is in the database.
+    pub(crate) fn jobs_apart(&self) -> Option<Self> {
+        let DatabaseLocation::SqliteFile(database) = &self.location else { return None };
+        let mut path = database.as_os_str().to_owned();
+        path.push("-annotation-jobs");
+        let location = DatabaseLocation::SqliteFile(path.into());
+        Some(Self { location, connections: JOB_READERS, ..self.clone() })
+    }
 }
 
 /// After this Postgres ends a transaction whose client is silent, with the locks that it holds. Large blocks are put into the object
@@ -44,6 +53,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// they do not keep is in the memory of the system, microseconds away.
 const WRITER_CACHE: u32 = 16 << 10;
 const READER_CACHES: u32 = 32 << 10;
+
+/// Connections for reading the queue of annotations in a file of its own: one for the worker, one for who asks about a receipt.
+const JOB_READERS: u32 = 2;
 
 /// Prepared statements a connection keeps: those of the bulk writer in all their sizes.
 const CACHED_STATEMENTS: usize = 1024;

@@ -5,13 +5,14 @@
 //! tenant, or across all tenants with a reason. SQLite has no such thing: there the filter in each query is the wall.
 
 use async_trait::async_trait;
+use bennu_migrations::{MigratorTrait, assume_statistics};
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
     RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
 
-use crate::connect::Connections;
+use crate::connect::{ConnectOptions, Connections, DatabaseLocation, connect};
 use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::transaction::WriteTransaction;
@@ -25,6 +26,9 @@ pub(crate) enum Door {
     /// All rows, for what is said here.
     AcrossTenants(&'static str),
 }
+
+/// Key of the advisory lock under which the schema changes: "bennu" in ASCII.
+const MIGRATION_LOCK: i64 = 0x62_656e_6e75;
 
 /// No tenant has this id: the door to nothing.
 const NOBODY: i64 = 0;
@@ -55,6 +59,35 @@ pub(crate) struct Database {
 }
 
 impl Database {
+    /// Connects, and brings the schema up to date.
+    pub async fn open<Steps: MigratorTrait>(options: &ConnectOptions) -> Result<Self, StoreError> {
+        let mut connections = connect(options).await?;
+        let (folding, writer) = (connections.folding.take(), connections.write.clone());
+        let mut database = Self::new(connections);
+        database.migrate::<Steps>().await?;
+        if let (Some(folding), DatabaseLocation::SqliteFile(path)) = (folding, &options.location) {
+            database.journal = Journal::open(path, writer, folding).await?;
+        }
+        Ok(database)
+    }
+
+    /// All missing steps in one transaction: a process that is killed leaves none half done, and of several that
+    /// start together one does them while the others wait.
+    async fn migrate<Steps: MigratorTrait>(&self) -> Result<(), StoreError> {
+        let transaction = self.begin(Door::AcrossTenants("bringing the schema up to date")).await?;
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            // A step may take as long as it has to.
+            transaction
+                .execute_unprepared(&format!(
+                    "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
+                ))
+                .await?;
+        }
+        Steps::up(transaction.raw(), None).await?;
+        assume_statistics(&transaction).await?;
+        transaction.commit().await
+    }
+
     pub fn new(connections: Connections) -> Self {
         let Connections { write, read, batches, folding: _ } = connections;
         Self { write, read, batches, replica: None, journal: Journal::default() }

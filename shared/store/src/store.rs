@@ -5,25 +5,24 @@ use std::sync::Arc;
 use bennu_access::{Actor, TenantScope};
 use bennu_archive::Archive;
 use bennu_domain::time::{Clock, Timestamp};
-use bennu_migrations::{Migrator, MigratorTrait, assume_statistics};
+use bennu_migrations::{JobsMigrator, Migrator};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::annotations::SpanRows;
 use crate::blocks::BlockPolicy;
-use crate::connect::{BATCHES_AT_ONCE, ConnectOptions, DatabaseLocation, connect, connect_postgres};
+use crate::connect::{BATCHES_AT_ONCE, ConnectOptions, connect_postgres};
 use crate::database::{Database, Door, Reads};
 use crate::error::StoreError;
-use crate::journal::Journal;
 use crate::prices::PriceBooks;
 use crate::transaction::WriteTransaction;
-
-/// Key of the advisory lock under which the schema changes: "bennu" in ASCII.
-const MIGRATION_LOCK: i64 = 0x62_656e_6e75;
 
 /// Rows in the database and large blocks in the archive. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     database: Database,
+    /// The queue of annotations where it has a SQLite file of its own: what is queued and settled there does not wait for who
+    /// writes to the database, nor the other way round.
+    jobs_apart: Option<Database>,
     pub(crate) archive: Archive,
     pub(crate) blocks: BlockPolicy,
     pub(crate) price_books: Arc<PriceBooks>,
@@ -39,34 +38,16 @@ impl Store {
         blocks: BlockPolicy,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let mut connections = connect(options).await?;
-        let (folding, writer) = (connections.folding.take(), connections.write.clone());
-        let database = Database::new(connections);
-        let mut store =
-            Self { database, archive, blocks, price_books: Arc::default(), span_rows: Arc::default(), clock };
-        store.migrate().await?;
-        store.database.check_wall().await?;
-        if let (Some(folding), DatabaseLocation::SqliteFile(path)) = (folding, &options.location) {
-            store.database.journal = Journal::open(path, writer, folding).await?;
-        }
+        let database = Database::open::<Migrator>(options).await?;
+        database.check_wall().await?;
+        let jobs_apart = match options.jobs_apart() {
+            Some(apart) => Some(Database::open::<JobsMigrator>(&apart).await?),
+            None => None,
+        };
+        let (price_books, span_rows) = Default::default();
+        let store = Self { database, jobs_apart, archive, blocks, price_books, span_rows, clock };
+        store.move_jobs_apart().await?;
         Ok(store)
-    }
-
-    /// All missing steps in one transaction: a process that is killed leaves none half done, and of several that
-    /// start together one does them while the others wait.
-    async fn migrate(&self) -> Result<(), StoreError> {
-        let transaction = self.begin_across_tenants("bringing the schema up to date").await?;
-        if transaction.get_database_backend() == DbBackend::Postgres {
-            // A step may take as long as it has to.
-            transaction
-                .execute_unprepared(&format!(
-                    "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
-                ))
-                .await?;
-        }
-        Migrator::up(transaction.raw(), None).await?;
-        assume_statistics(&transaction).await?;
-        transaction.commit().await
     }
 
     /// Has reads that may be a moment behind go to a replica of the Postgres server; see [`ScopedStore::lagging`].
@@ -143,6 +124,16 @@ impl Store {
         ScopedStore { store: self, tenant: scope.tenant().0, actor: None, erasing: false, lagging: false }
     }
 
+    /// Where the queue of annotations is.
+    pub(crate) fn jobs(&self) -> &Database {
+        self.jobs_apart.as_ref().unwrap_or(&self.database)
+    }
+
+    /// The same, unless that is the database itself.
+    pub(crate) fn jobs_apart(&self) -> Option<&Database> {
+        self.jobs_apart.as_ref()
+    }
+
     /// Reads the rows of all tenants: for background work, never for a caller. The reason goes to the log.
     pub(crate) fn reads_across_tenants(&self, reason: &'static str) -> Reads<'_> {
         tracing::debug!(reason, "access across tenants");
@@ -160,17 +151,26 @@ impl Store {
 
     /// Whether the database answers, and its disk keeps what it is given.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        if let Some(jobs) = &self.jobs_apart {
+            jobs.ping().await?;
+        }
         self.database.ping().await
     }
 
-    /// Closes the connections; SQLite folds its write-ahead log into the database.
+    /// Closes the connections; SQLite folds its write-ahead logs into its files.
     pub async fn close(self) -> Result<(), StoreError> {
+        if let Some(jobs) = self.jobs_apart {
+            jobs.close().await?;
+        }
         self.database.close().await
     }
 
-    /// After a delete on SQLite: moves the write-ahead log into the database and cuts it, so that no old page
-    /// with deleted content stays in it. A reader in the way only puts it off to a later checkpoint.
+    /// After a delete on SQLite: moves the write-ahead logs into the database and the queue and cuts them, so that no old page
+    /// with deleted content stays in them. A reader in the way only puts it off to a later checkpoint.
     pub(crate) async fn forget_deleted_pages(&self) -> Result<(), StoreError> {
+        if let Some(jobs) = &self.jobs_apart {
+            jobs.journal.cut().await?;
+        }
         self.database.journal.cut().await
     }
 

@@ -57,7 +57,7 @@ impl WriteTransaction {
     }
 }
 
-/// Changes that readers see, on their way to the disk. Those of one store get there in order.
+/// Changes that readers see, on their way to the disk. Those of one database get there in order.
 #[must_use = "a crash may take the changes back before this is awaited"]
 pub struct Committed(Durable);
 
@@ -67,7 +67,7 @@ impl Committed {
         Self(Durable::nothing())
     }
 
-    /// Stands for `earlier` changes of the same store too.
+    /// Stands for `earlier` changes of the same database too.
     pub fn after(self, earlier: Self) -> Self {
         Self(self.0.after(earlier.0))
     }

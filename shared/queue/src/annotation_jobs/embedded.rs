@@ -1,4 +1,4 @@
-//! The queue of annotations as a table of the same database: durable with the transaction that queues a job.
+//! The queue of annotations as a table of the store: durable with the transaction that queues a job.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,8 +80,8 @@ impl AnnotationJobs for EmbeddedAnnotationJobs {
         self.claim_now(most).await
     }
 
-    /// The rows go in the same database, after what was done: a crash that takes that back takes this back too.
-    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>, _done: Committed) -> Result<(), JobsError> {
+    async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>, done: Committed) -> Result<(), JobsError> {
+        done.durable().await.map_err(unavailable)?;
         let (mut done, mut again): (Vec<JobKey>, Vec<(JobKey, NewJobRow, Timestamp)>) = Default::default();
         for (claimed, end) in ended {
             let JobId::Row(key) = claimed.id else { continue };

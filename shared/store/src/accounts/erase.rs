@@ -8,6 +8,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use super::{Directory, Tenant};
+use crate::database::Door;
 use crate::entities::{membership, project, tenant};
 use crate::error::StoreError;
 use crate::store::is_postgres;
@@ -86,7 +87,15 @@ impl Directory<'_> {
             transaction.run(&format!("DELETE FROM {table} WHERE tenant_id = $1"), [id.0.into()]).await?;
         }
         transaction.commit().await?;
+        self.erase_jobs_apart(id).await?;
         self.store.forget_deleted_pages().await
+    }
+
+    async fn erase_jobs_apart(self, id: TenantId) -> Result<(), StoreError> {
+        let Some(jobs) = self.store.jobs_apart() else { return Ok(()) };
+        let transaction = jobs.begin(Door::AcrossTenants("the tenant is erased")).await?;
+        transaction.run("DELETE FROM annotation_jobs WHERE tenant_id = $1", [id.0.into()]).await?;
+        transaction.commit().await
     }
 
     /// Its name may be used again; its id never is.

@@ -20,8 +20,7 @@ const ROW_BYTES: usize = 300;
 
 impl ScopedStore<'_> {
     /// Applies what can be; what waited for its target since before `patience_ends` fails. The ends are in order. What is for an
-    /// erased tenant is settled without a trace. Readers see it, and what the queue forgets in the same database after it may be
-    /// forgotten; others wait until it is durable.
+    /// erased tenant is settled without a trace. Readers see it; the queue waits until it is durable.
     pub async fn apply_queued(
         self,
         items: &[QueuedWrite<'_>],

@@ -1,4 +1,4 @@
-//! The table of the embedded queue. A claim moves the time at which a job is due behind the end of its lease, so that the
+//! The table of the embedded queue: in the database, or apart from it in a SQLite file of its own. A claim moves the time at which a job is due behind the end of its lease, so that the
 //! jobs of a process that died come up again by themselves.
 
 use bennu_access::{SystemScope, TenantScope};
@@ -7,9 +7,10 @@ use bennu_domain::time::Timestamp;
 use sea_orm::{ConnectionTrait as _, QueryResult, Statement, Value};
 
 use crate::bulk::{ColumnType, RowSet};
+use crate::database::{Door, Reads, refuse_erased};
 use crate::error::StoreError;
 use crate::store::{ScopedStore, Store, is_postgres};
-use crate::transaction::Committed;
+use crate::transaction::{Committed, WriteTransaction};
 
 use ColumnType::{BigInt, Bytes, Text};
 
@@ -42,19 +43,39 @@ pub struct JobRow {
     pub payload: Vec<u8>,
 }
 
+pub(super) const JOB_COLUMNS: &[(&str, ColumnType)] =
+    &[("tenant_id", BigInt), ("receipt", Text), ("items", BigInt), ("due_at", BigInt), ("payload", Bytes)];
+
+pub(super) async fn insert_jobs(transaction: &WriteTransaction, jobs: RowSet) -> Result<(), StoreError> {
+    let sql = "INSERT INTO annotation_jobs (tenant_id, receipt, items, due_at, payload) \
+               SELECT v.tenant_id, v.receipt, v.items, v.due_at, v.payload FROM v";
+    jobs.execute(transaction, sql, &[]).await?;
+    Ok(())
+}
+
 impl ScopedStore<'_> {
     /// Queues jobs, all or none.
     pub async fn queue_jobs(self, jobs: Vec<NewJobRow>) -> Result<Committed, StoreError> {
-        const COLUMNS: &[(&str, ColumnType)] = &[("receipt", Text), ("items", BigInt), ("payload", Bytes)];
-        let mut rows = RowSet::new(COLUMNS, jobs.len());
+        let (due, mut bytes) = (self.store.now(), 0);
+        let mut rows = RowSet::new(JOB_COLUMNS, jobs.len());
         for NewJobRow { receipt, items, payload } in jobs {
-            rows.push([receipt.into(), as_i64(items).into(), payload.into()]);
+            bytes += payload.len();
+            rows.push([self.tenant.into(), receipt.into(), as_i64(items).into(), due.into(), payload.into()]);
         }
-        let transaction = self.begin().await?;
-        let sql = "INSERT INTO annotation_jobs (tenant_id, receipt, items, due_at, payload) \
-                   SELECT {0}, v.receipt, v.items, {1}, v.payload FROM v";
-        rows.execute(&transaction, sql, &[self.tenant.into(), self.store.now().into()]).await?;
-        transaction.commit_visibly().await
+        let transaction = self.begin_queueing().await?;
+        insert_jobs(&transaction, rows).await?;
+        let committed = transaction.commit_visibly().await?;
+        self.store.jobs().journal.written(2 * bytes); // they are overwritten when they are deleted
+        Ok(committed)
+    }
+
+    /// A file of the queue knows no tenants. Whoever erases one closes it first and then deletes its jobs, which waits for the end of
+    /// this transaction if it was still open at the time of the question.
+    async fn begin_queueing(self) -> Result<WriteTransaction, StoreError> {
+        let Some(apart) = self.store.jobs_apart() else { return self.begin().await };
+        let transaction = apart.begin(Door::AcrossTenants("queueing annotations")).await?;
+        refuse_erased(&self.current().reads(), self.tenant).await?;
+        Ok(transaction)
     }
 
     /// How many annotations of a request are queued.
@@ -64,7 +85,8 @@ impl ScopedStore<'_> {
             "SELECT CAST(COALESCE(sum(items), 0) AS BIGINT) FROM annotation_jobs WHERE tenant_id = $1 AND receipt = $2",
             [self.tenant.into(), receipt.into()],
         );
-        let items: i64 = match self.reads().query_one_raw(sum).await? {
+        let reads = self.store.jobs().reads(Door::Tenant(self.tenant));
+        let items: i64 = match reads.query_one_raw(sum).await? {
             Some(row) => row.try_get_by_index(0)?,
             None => 0,
         };
@@ -73,6 +95,10 @@ impl ScopedStore<'_> {
 }
 
 impl Store {
+    fn reads_jobs(&self, reason: &'static str) -> Reads<'_> {
+        self.jobs().reads(Door::AcrossTenants(reason))
+    }
+
     /// Jobs in the queue, of all tenants, or `most` if there are more.
     pub async fn queued_jobs(&self, most: usize) -> Result<usize, StoreError> {
         let count = Statement::from_sql_and_values(
@@ -80,7 +106,7 @@ impl Store {
             "SELECT count(*) FROM (SELECT 1 FROM annotation_jobs LIMIT $1) AS waiting",
             [as_i64(most).into()],
         );
-        let reads = self.reads_across_tenants("counting queued annotations");
+        let reads = self.reads_jobs("counting queued annotations");
         let jobs: i64 = match reads.query_one_raw(count).await? {
             Some(row) => row.try_get_by_index(0)?,
             None => 0,
@@ -96,7 +122,7 @@ impl Store {
         most_bytes: usize,
         lease_ends: Timestamp,
     ) -> Result<Vec<JobRow>, StoreError> {
-        let transaction = self.begin_across_tenants("claiming queued annotations").await?;
+        let transaction = self.jobs().begin(Door::AcrossTenants("claiming queued annotations")).await?;
         let skip = if is_postgres(&transaction) { "FOR UPDATE SKIP LOCKED" } else { "" };
         let sql = format!(
             "UPDATE annotation_jobs SET due_at = $1 WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM \
@@ -115,7 +141,8 @@ impl Store {
         Ok(jobs)
     }
 
-    /// Drops jobs that are done, and queues again what is left of others, with the time at which they are due.
+    /// Drops jobs that are done, and queues again what is left of others, with the time at which they are due. What was done must
+    /// be durable by now.
     pub async fn settle_jobs(
         &self,
         done: &[JobKey],
@@ -136,20 +163,19 @@ impl Store {
             let [tenant, id] = key.values();
             left.push([tenant, id, as_i64(job.items).into(), due.0.into(), job.payload.into()]);
         }
-        let transaction = self.begin_across_tenants("settling queued annotations").await?;
+        let transaction = self.jobs().begin(Door::AcrossTenants("settling queued annotations")).await?;
         let sql = "DELETE FROM annotation_jobs WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM v)";
         finished.execute(&transaction, sql, &[]).await?;
         let sql = "UPDATE annotation_jobs SET items = v.items, due_at = v.due_at, payload = v.payload FROM v \
                    WHERE annotation_jobs.tenant_id = v.tenant_id AND annotation_jobs.id = v.id";
         left.execute(&transaction, sql, &[]).await?;
-        // After a crash they come up again, and so does what was done with them, or their receipts say that it is done: these were
-        // committed before, and what is committed survives in order.
+        // After a crash they come up again, and their receipts say what is done.
         transaction.commit_loosely().await
     }
 
     /// When the next job is due, if there is any.
     pub async fn next_job_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let reads = self.reads_across_tenants("looking for queued annotations that are due");
+        let reads = self.reads_jobs("looking for queued annotations that are due");
         let next = Statement::from_string(self.backend(), "SELECT min(due_at) FROM annotation_jobs");
         let due: Option<i64> = match reads.query_one_raw(next).await? {
             Some(row) => row.try_get_by_index(0)?,

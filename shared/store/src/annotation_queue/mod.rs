@@ -4,6 +4,7 @@
 mod apply;
 mod failures;
 mod jobs;
+mod moving;
 mod receipts;
 
 use std::borrow::Cow;

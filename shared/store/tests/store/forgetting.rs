@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use bennu_store::DatabaseLocation;
+use bennu_domain::ids::TenantId;
+use bennu_store::{DatabaseLocation, NewJobRow};
 use bennu_testkit::otlp::{RequestBuilder, request, span};
 
 use crate::support::{TestStore, every_span, trace_id};
@@ -53,6 +54,26 @@ async fn deleted_spans_and_traces_are_gone_from_the_files() {
     assert!(db.data().delete_span(spans[1].id).await.unwrap());
     let trace = db.data().trace_row_with_id(trace_id(2)).await.unwrap().unwrap();
     assert!(db.data().delete_trace(trace).await.unwrap());
+    assert_eq!(sightings(&db), 0);
+}
+
+/// What is applied is deleted with its project, and in the queue nothing of it may be left either.
+#[tokio::test]
+async fn queued_annotations_are_gone_from_the_files_with_their_project_and_their_tenant() {
+    let db = TestStore::sqlite().await;
+    db.write(request().project("p").span(span(1, 1))).await;
+    let queue = async || {
+        let job = NewJobRow { receipt: "r".to_owned(), items: 1, payload: CANARY.repeat(5_000).into() };
+        db.data().queue_jobs(vec![job]).await.unwrap().durable().await.unwrap();
+        assert!(sightings(&db) >= 5_000, "the test would see it");
+    };
+    queue().await;
+    let claimed = db.store.claim_jobs(10, usize::MAX, db.data().time()).await.unwrap();
+    db.store.settle_jobs(&[claimed[0].key], Vec::new()).await.unwrap();
+    assert!(db.data().delete_project(db.project("p").await).await.unwrap());
+    assert_eq!(sightings(&db), 0);
+    queue().await;
+    db.store.directory("test").erase_tenant(TenantId::DEFAULT).await.unwrap();
     assert_eq!(sightings(&db), 0);
 }
 

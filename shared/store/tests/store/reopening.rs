@@ -24,8 +24,9 @@ async fn a_reopened_database_has_everything(db: TestStore) {
     let before = everything(db.data()).await;
     db.store.clone().close().await.unwrap();
     if let DatabaseLocation::SqliteFile(file) = &db.location {
-        let log = file.with_extension("sqlite-wal");
-        assert!(!log.exists() || log.metadata().unwrap().len() == 0, "the write-ahead log is folded in");
+        for log in ["sqlite-wal", "sqlite-annotation-jobs-wal"].map(|log| file.with_extension(log)) {
+            assert!(!log.exists() || log.metadata().unwrap().len() == 0, "{log:?} is folded in");
+        }
     }
     db.store = db.another(NOTHING_IS_LARGE).await;
     assert_eq!(everything(db.data()).await, before);

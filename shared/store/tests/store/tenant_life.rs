@@ -103,9 +103,7 @@ async fn an_erased_tenant_leaves_no_row_and_no_object(db: TestStore) {
     }
     let tables = tables_of_tenants(&db).await;
     assert!(tables.len() > 10, "{tables:?}");
-    let rows = async |table: &str, tenant: TenantId| {
-        db.number(&format!("SELECT count(*) FROM {table} WHERE tenant_id = {}", tenant.0)).await
-    };
+    let rows = async |table: &str, tenant: TenantId| db.rows_in(table, tenant.0).await;
     for table in &tables {
         assert!(rows(table, one).await > 0, "{table}: give it a row in fill()");
     }
@@ -373,8 +371,7 @@ fn log_in(id: &str, tenant: TenantId, user: UserId, expires_at: Timestamp) -> Ne
 async fn rows_of(db: &TestStore, tenant: TenantId) -> Vec<String> {
     let mut tables = tables_of_tenants(db).await;
     for index in (0..tables.len()).rev() {
-        let sql = format!("SELECT count(*) FROM {} WHERE tenant_id = {}", tables[index], tenant.0);
-        if db.number(&sql).await == 0 {
+        if db.rows_in(&tables[index], tenant.0).await == 0 {
             tables.remove(index);
         }
     }

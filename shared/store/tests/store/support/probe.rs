@@ -14,17 +14,25 @@ impl TestStore {
         Database::connect(self.raw_url.clone()).await.unwrap()
     }
 
+    /// The same to the queue of annotations, where it has a file of its own.
+    pub async fn raw_jobs(&self) -> Option<DatabaseConnection> {
+        let DatabaseLocation::SqliteFile(_) = &self.location else { return None };
+        Some(Database::connect(format!("{}-annotation-jobs", self.raw_url)).await.unwrap())
+    }
+
+    /// Rows of a tenant in a table, wherever it is.
+    pub async fn rows_in(&self, table: &str, tenant: i64) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table} WHERE tenant_id = {tenant}");
+        let apart = match self.raw_jobs().await {
+            Some(jobs) if table == "annotation_jobs" => number(jobs, &sql).await,
+            _ => 0,
+        };
+        self.number(&sql).await + apart
+    }
+
     /// The one number that `sql` answers.
     pub async fn number(&self, sql: &str) -> i64 {
-        let connection = self.raw().await;
-        let statement = Statement::from_string(
-            connection.get_database_backend(),
-            format!("SELECT CAST(({sql}) AS BIGINT)"),
-        );
-        let row = connection.query_one_raw(statement).await.unwrap().unwrap();
-        let number = row.try_get_by_index(0).unwrap();
-        connection.close().await.unwrap();
-        number
+        number(self.raw().await, sql).await
     }
 
     pub async fn execute(&self, sql: &str) {
@@ -52,7 +60,14 @@ impl TestStore {
 
     /// Every row of a tenant in every table that has any, as text.
     pub async fn rows_of(&self, tenant: i64) -> Vec<String> {
-        let connection = self.raw().await;
+        let mut all = self.rows_of_tenant(self.raw().await, tenant).await;
+        if let Some(jobs) = self.raw_jobs().await {
+            all.extend(self.rows_of_tenant(jobs, tenant).await);
+        }
+        all
+    }
+
+    async fn rows_of_tenant(&self, connection: DatabaseConnection, tenant: i64) -> Vec<String> {
         let ask = async |sql: String| -> Vec<String> {
             let statement = Statement::from_string(connection.get_database_backend(), sql);
             let rows = connection.query_all_raw(statement).await.unwrap();
@@ -106,4 +121,13 @@ impl TestStore {
         }
         counts
     }
+}
+
+async fn number(connection: DatabaseConnection, sql: &str) -> i64 {
+    let statement =
+        Statement::from_string(connection.get_database_backend(), format!("SELECT CAST(({sql}) AS BIGINT)"));
+    let row = connection.query_one_raw(statement).await.unwrap().unwrap();
+    let number = row.try_get_by_index(0).unwrap();
+    connection.close().await.unwrap();
+    number
 }
