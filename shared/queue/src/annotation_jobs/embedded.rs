@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bennu_access::TenantScope;
 use bennu_domain::annotation_job::AnnotationJob;
 use bennu_domain::time::{Clock, Timestamp};
-use bennu_store::{Committed, JobKey, JobRow, NewJobRow, Store, StoreError};
+use bennu_store::{Committed, JobKey, JobRow, NewJobRow, Store};
 use tokio::sync::Notify;
 
 use super::group_commit::GroupCommit;
@@ -36,12 +36,12 @@ impl EmbeddedAnnotationJobs {
 
     async fn claim_now(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
         // Looked at first without a transaction: most of the time there is nothing.
-        let due = self.store.next_job_due().await.map_err(unavailable)?;
+        let due = self.store.next_job_due().await?;
         if due.is_none_or(|due| due > self.clock.now()) {
             return Ok(Vec::new());
         }
         let lease_ends = self.clock.now().after(self.lease);
-        let rows = self.store.claim_jobs(most, CLAIM_BYTES, lease_ends).await.map_err(unavailable)?;
+        let rows = self.store.claim_jobs(most, CLAIM_BYTES, lease_ends).await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for (row, job) in read(rows).await? {
             match job {
@@ -52,7 +52,7 @@ impl EmbeddedAnnotationJobs {
                     let row_as_it_is = NewJobRow { receipt: String::new(), items: 0, payload: row.payload };
                     let never = Timestamp(i64::MAX);
                     let again = vec![(row.key, row_as_it_is, never)];
-                    self.store.settle_jobs(&[], again).await.map_err(unavailable)?;
+                    self.store.settle_jobs(&[], again).await?;
                 }
             }
         }
@@ -81,7 +81,7 @@ impl AnnotationJobs for EmbeddedAnnotationJobs {
     }
 
     async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>, done: Committed) -> Result<(), JobsError> {
-        done.durable().await.map_err(unavailable)?;
+        done.durable().await?;
         let (mut done, mut again): (Vec<JobKey>, Vec<(JobKey, NewJobRow, Timestamp)>) = Default::default();
         for (claimed, end) in ended {
             let JobId::Row(key) = claimed.id else { continue };
@@ -90,15 +90,15 @@ impl AnnotationJobs for EmbeddedAnnotationJobs {
                 JobEnd::Again(job, due) => again.push((key, row(job), due)),
             }
         }
-        self.store.settle_jobs(&done, again).await.map_err(unavailable)
+        Ok(self.store.settle_jobs(&done, again).await?)
     }
 
     async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError> {
-        self.store.scoped(scope).queued_items(receipt).await.map_err(unavailable)
+        Ok(self.store.scoped(scope).queued_items(receipt).await?)
     }
 
     async fn depth(&self) -> Result<usize, JobsError> {
-        self.store.queued_jobs(usize::MAX).await.map_err(unavailable)
+        Ok(self.store.queued_jobs(usize::MAX).await?)
     }
 }
 
@@ -116,9 +116,4 @@ async fn read(rows: Vec<JobRow>) -> Result<Vec<(JobRow, Result<AnnotationJob, Pa
 
 fn row(job: AnnotationJob) -> NewJobRow {
     NewJobRow { receipt: job.receipt.clone(), items: job.items.len(), payload: payload::write(job) }
-}
-
-#[allow(clippy::needless_pass_by_value)] // fits `map_err`
-pub(super) fn unavailable(error: StoreError) -> JobsError {
-    JobsError::Unavailable(error.to_string())
 }

@@ -9,7 +9,6 @@ use bennu_store::{NewJobRow, Store};
 use tokio::sync::{Notify, oneshot};
 
 use super::JobsError;
-use super::embedded::unavailable;
 
 /// Requests that wait for their transaction; more are refused.
 const MOST_WAITING: usize = 1_024;
@@ -122,7 +121,7 @@ impl Shared {
     async fn take_room(&self, room: &mut Room, jobs: usize, unwritten: usize) -> Result<(), JobsError> {
         let recent = room.counted.is_some_and(|counted| counted.elapsed() < COUNT_EVERY);
         if !recent || room.jobs < jobs {
-            let queued = self.store.queued_jobs(self.capacity).await.map_err(unavailable)?;
+            let queued = self.store.queued_jobs(self.capacity).await?;
             let left = self.capacity.saturating_sub(queued + unwritten);
             *room = Room { jobs: left, counted: Some(Instant::now()) };
         }

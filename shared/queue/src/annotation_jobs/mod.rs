@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bennu_access::TenantScope;
 use bennu_domain::annotation_job::AnnotationJob;
 use bennu_domain::time::Timestamp;
-use bennu_store::{Committed, JobKey};
+use bennu_store::{Committed, JobKey, StoreError};
 
 pub use embedded::EmbeddedAnnotationJobs;
 pub use redis::{RedisAnnotationJobs, RedisDurability};
@@ -65,6 +65,12 @@ pub enum JobsError {
     Full,
     #[error("the queue of annotations is unavailable: {0}")]
     Unavailable(String),
+}
+
+impl From<StoreError> for JobsError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
 }
 
 #[async_trait]
