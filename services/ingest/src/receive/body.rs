@@ -1,5 +1,5 @@
-//! Reads request bodies: inflated as they arrive and never beyond the limit, so that a small body that
-//! inflates to gigabytes costs no more than the limit.
+//! Reads request bodies: inflated as they arrive, or as a whole if they are short gzip, and never beyond the limit, so that a small
+//! body that inflates to gigabytes costs no more than the limit.
 
 use std::mem;
 use std::time::{Duration, Instant};
