@@ -34,18 +34,9 @@ pub fn inflate_first_member(gzip: &[u8], size: usize) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
+    use bennu_testkit::gzip;
 
     use super::*;
-
-    fn gzip(body: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(body).unwrap();
-        encoder.finish().unwrap()
-    }
 
     #[test]
     fn a_lone_member_says_how_large_it_is() {

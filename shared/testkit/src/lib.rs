@@ -7,5 +7,8 @@
 
 pub mod clock;
 pub mod databases;
+mod gzip;
 pub mod otlp;
 pub mod servers;
+
+pub use gzip::gzip;

@@ -174,7 +174,6 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
     use std::sync::Arc;
 
     use actix_web::FromRequest as _;
@@ -184,18 +183,11 @@ mod tests {
     use bennu_kit::telemetry::Metrics;
     use bennu_queue::{Envelope, PublishError, SpanBroker, embedded_span_broker};
     use bennu_quota::{MemoryBuckets, Quota};
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
+    use bennu_testkit::gzip;
 
     use super::*;
     use crate::decode_pool::DecodePool;
     use crate::receive::Budget;
-
-    fn gzip(data: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(data).unwrap();
-        encoder.finish().unwrap()
-    }
 
     /// Takes nothing, but would take gzip.
     struct Passing;

@@ -53,18 +53,9 @@ pub(super) fn inflate_gzip(compressed: &[u8], most: usize) -> io::Result<Vec<u8>
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
+    use bennu_testkit::gzip;
 
     use super::*;
-
-    fn gzip(body: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(body).unwrap();
-        encoder.finish().unwrap()
-    }
 
     #[test]
     fn what_failed_does_not_spoil_what_comes_next() {

@@ -215,10 +215,7 @@ pub(super) fn stored_key(message: &SpanEnvelope) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
+    use bennu_testkit::gzip;
 
     use super::*;
 
@@ -235,9 +232,7 @@ mod tests {
         let packed = compressed(body.clone(), None).await;
         assert!(matches!(&packed, Content::Compressed(small) if small.data.len() < body.len() / 10));
         assert_eq!(inside(Some(packed)).unwrap(), body);
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-        gzip.write_all(&body).unwrap();
-        let gzip = Bytes::from(gzip.finish().unwrap());
+        let gzip = Bytes::from(gzip(&body));
         let packed = compressed(body.clone(), Some(gzip.clone())).await;
         assert!(matches!(&packed, Content::Compressed(as_received) if as_received.data == gzip));
         assert_eq!(inside(Some(packed)).unwrap(), body);

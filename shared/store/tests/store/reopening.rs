@@ -25,7 +25,7 @@ async fn a_reopened_database_has_everything(db: TestStore) {
     db.store.clone().close().await.unwrap();
     if let DatabaseLocation::SqliteFile(file) = &db.location {
         for log in ["sqlite-wal", "sqlite-annotation-jobs-wal"].map(|log| file.with_extension(log)) {
-            assert!(!log.exists() || log.metadata().unwrap().len() == 0, "{log:?} is folded in");
+            assert!(!log.exists() || log.metadata().unwrap().len() == 0, "{} is folded in", log.display());
         }
     }
     db.store = db.another(NOTHING_IS_LARGE).await;
