@@ -85,7 +85,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("BENNU_ARCHIVE_AFTER_DAYS", &[], "", "Blocks of traces that began longer ago go to the object store, however small; only large ones do when not set"),
     Setting::new("BENNU_SWEEP_EVERY_MINUTES", &[], "60", "How often the object store is searched for objects that nothing refers to"),
     Setting::new("BENNU_SWEEP_GRACE_HOURS", &[], "24", "Such objects are deleted once they are older than this"),
-    Setting::new("BENNU_ANNOTATION_QUEUE_URL", &[], "", "Redis for annotations that are sent without sync: redis://:password@host:6379/0, or rediss:// with TLS; a table of the database when not set").shown(Shown::Url),
+    Setting::new("BENNU_ANNOTATION_QUEUE_URL", &[], "", "Redis for annotations that are sent without sync: redis://:password@host:6379/0, or rediss:// with TLS; they wait in the database when not set, or beside it if it is a SQLite file").shown(Shown::Url),
     Setting::new("BENNU_ANNOTATION_QUEUE_SYNC", &[], "everysec", "What Redis must do before an annotation is acknowledged: everysec (it survives the death of Redis; that of its machine may cost a second) or always (it survives both; insists on appendfsync always)"),
     Setting::new("BENNU_ANNOTATION_QUEUE_REPLICAS", &[], "0", "Replicas of Redis that must have an annotation before it is acknowledged"),
     Setting::new("BENNU_ANNOTATION_QUEUE_JOBS", &[], "200000", "Most requests of up to 100 annotations that wait; beyond it they are refused with 503"),

@@ -1,5 +1,5 @@
-//! The table of the embedded queue: in the database, or apart from it in a SQLite file of its own. A claim moves the time at which a job is due behind the end of its lease, so that the
-//! jobs of a process that died come up again by themselves.
+//! The table of the embedded queue: in the database, or apart from it in a SQLite file of its own. A claim moves the time at which a
+//! job is due behind the end of its lease, so that the jobs of a process that died come up again by themselves.
 
 use bennu_access::{SystemScope, TenantScope};
 use bennu_domain::ids::TenantId;
