@@ -2,6 +2,7 @@
 //! when it cannot.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,14 @@ use bennu_proto::SpanEnvelope;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use lapin::message::Delivery as Message;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::options::{BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Acker, BasicProperties, Consumer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::RabbitMq;
+use super::acknowledgements::Acknowledgements;
 use super::dead_letters::park;
 use super::link::{Link, Live};
 use super::packing::{UnpackError, Unpacked, read_message, stored_body, stored_key};
@@ -84,17 +86,15 @@ impl Consuming {
     async fn run(mut self) {
         let mut last: Option<Arc<Live>> = None;
         while let Some(live) = self.next_live(last.as_ref()).await {
-            match self.start_consumer(&live).await {
-                Ok(consumer) => {
-                    if self.deliver_all(consumer).await == Ended::Stopped {
-                        break;
-                    }
-                }
+            match self.consume(&live).await {
+                Ok(Ended::Stopped) => break,
+                Ok(Ended::Lost) => {}
                 Err(error) => tracing::warn!(%error, "spans cannot be consumed"),
             }
             live.give_up();
             last = Some(live);
         }
+        // What the connections before left under way.
         while self.under_way.join_next().await.is_some() {}
         // What the broker has sent beyond those goes back to the queue with the connection.
         self.link.close().await;
@@ -108,6 +108,29 @@ impl Consuming {
         }
     }
 
+    /// Until it is to end and what it received is settled, or until the connection is lost.
+    async fn consume(&mut self, live: &Live) -> lapin::Result<Ended> {
+        let consumer = self.start_consumer(live).await?;
+        let acknowledgements = Acknowledgements::default();
+        let delivering = async {
+            let ended = self.deliver_all(consumer, &acknowledgements).await;
+            if ended == Ended::Stopped {
+                while self.under_way.join_next().await.is_some() {}
+            }
+            ended
+        };
+        let mut acknowledging = pin!(acknowledgements.run());
+        let ended = tokio::select! {
+            ended = delivering => ended,
+            failed = &mut acknowledging => return failed.map(|()| Ended::Lost),
+        };
+        if ended == Ended::Stopped {
+            acknowledgements.end();
+            acknowledging.await?;
+        }
+        Ok(ended)
+    }
+
     async fn start_consumer(&self, live: &Live) -> lapin::Result<Consumer> {
         let channel = live.channel().await?;
         channel.basic_qos(self.broker.prefetch, BasicQosOptions::default()).await?;
@@ -115,7 +138,7 @@ impl Consuming {
         channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await
     }
 
-    async fn deliver_all(&mut self, mut consumer: Consumer) -> Ended {
+    async fn deliver_all(&mut self, mut consumer: Consumer, acknowledgements: &Acknowledgements) -> Ended {
         loop {
             let message = tokio::select! {
                 message = consumer.next() => message,
@@ -123,10 +146,12 @@ impl Consuming {
                 _ = self.stopped.wait_for(|stopped| *stopped) => return Ended::Stopped,
             };
             let Some(Ok(message)) = message else { return Ended::Lost };
+            acknowledgements.received(message.delivery_tag, message.acker.clone());
             let handling = Handling {
                 broker: self.broker.clone(),
                 hand_over: self.hand_over.clone(),
                 stopped: self.stopped.clone(),
+                acknowledgements: acknowledgements.clone(),
             };
             self.under_way.spawn(handling.deliver(message));
         }
@@ -138,6 +163,7 @@ struct Handling {
     broker: RabbitMq,
     hand_over: mpsc::Sender<Delivery>,
     stopped: watch::Receiver<bool>,
+    acknowledgements: Acknowledgements,
 }
 
 /// What is to be done with a message in the end.
@@ -159,7 +185,7 @@ enum Step {
 
 impl Handling {
     async fn deliver(self, message: Message) {
-        let Message { data, acker, properties, redelivered, .. } = message;
+        let Message { delivery_tag: tag, data, acker, properties, redelivered, .. } = message;
         let data = Bytes::from(data);
         let (verdict, stored) = match read_message(data.clone()) {
             Ok(envelope) => {
@@ -168,9 +194,21 @@ impl Handling {
             }
             Err(error) => (Verdict::Park(error.to_string()), None),
         };
-        if let Err(error) = self.finish(verdict, &acker, &data, properties, stored).await {
-            // It will be delivered again, and change nothing.
-            tracing::warn!(%error, "a message could not be settled");
+        match verdict {
+            Verdict::Done => {
+                self.acknowledgements.finished(tag);
+                if let Some(key) = stored {
+                    self.broker.packing.discard(&key).await;
+                }
+            }
+            Verdict::Park(reason) => {
+                tracing::error!(reason, "a message goes to the dead letters");
+                if self.park(&data, &properties, &reason, &acker).await {
+                    self.acknowledgements.finished(tag);
+                }
+            }
+            Verdict::Return => self.give_back(tag, &acker).await,
+            Verdict::Leave => {}
         }
     }
 
@@ -227,35 +265,14 @@ impl Handling {
         }
     }
 
-    async fn finish(
-        &self,
-        verdict: Verdict,
-        acker: &Acker,
-        message: &[u8],
-        properties: BasicProperties,
-        stored: Option<String>,
-    ) -> lapin::Result<()> {
-        match verdict {
-            Verdict::Done => {
-                acker.ack(BasicAckOptions::default()).await?;
-                if let Some(key) = stored {
-                    self.broker.packing.discard(&key).await;
-                }
-            }
-            Verdict::Park(reason) => {
-                tracing::error!(reason, "a message goes to the dead letters");
-                if self.park(message, &properties, &reason, acker).await {
-                    acker.ack(BasicAckOptions::default()).await?;
-                }
-            }
-            Verdict::Return => {
-                // Not at once: a message that fails quickly would come round and round.
-                tokio::time::sleep(FIRST_PAUSE).await;
-                acker.nack(BasicNackOptions { requeue: true, ..Default::default() }).await?;
-            }
-            Verdict::Leave => {}
+    async fn give_back(&self, tag: u64, acker: &Acker) {
+        // Not at once: a message that fails quickly would come round and round.
+        tokio::time::sleep(FIRST_PAUSE).await;
+        match acker.nack(BasicNackOptions { requeue: true, ..Default::default() }).await {
+            Ok(_) => self.acknowledgements.returned(tag),
+            // The broker has it back with the connection.
+            Err(error) => tracing::warn!(%error, "a message could not be given back"),
         }
-        Ok(())
     }
 
     /// False if the message has to stay where it is.

@@ -79,3 +79,29 @@ async fn a_stop_settles_what_was_delivered_and_leaves_the_rest() {
     assert_eq!(number(&next(&mut deliveries).await.envelope), 2);
     soon(rabbit.broker.close()).await;
 }
+
+#[tokio::test]
+async fn what_is_stored_though_an_earlier_message_is_not_does_not_come_again() {
+    let rabbit = Rabbit::connect().await;
+    let broker = rabbit.broker.span_broker();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut deliveries: Box<dyn bennu_queue::SpanDeliveries> =
+        Box::new(rabbit.broker.span_deliveries(async { drop(stopped.await) }).await.unwrap());
+    let mut received = Vec::new();
+    for number in 1..=3 {
+        broker.publish(envelope(number)).await.unwrap();
+        received.push(next(&mut deliveries).await);
+    }
+    let interrupted = received.remove(0);
+    received.into_iter().for_each(|delivery| delivery.settlement.settle(Outcome::Stored));
+    drop(interrupted);
+    let again = next(&mut deliveries).await;
+    assert_eq!(number(&again.envelope), 1);
+    stop.send(()).unwrap();
+    again.settlement.settle(Outcome::Stored);
+    assert!(soon(deliveries.next()).await.is_none());
+    broker.publish(envelope(4)).await.unwrap();
+    let Ends { mut deliveries, .. } = rabbit.ends().await;
+    assert_eq!(number(&next(&mut deliveries).await.envelope), 4);
+    soon(rabbit.broker.close()).await;
+}
