@@ -19,6 +19,7 @@ mod m0017_text_filters;
 mod m0018_failed_annotations_of_users;
 mod m0019_authorization_server;
 mod m0020_jobs_as_bytes;
+mod m0021_annotation_keys;
 mod row_security;
 mod statistics;
 
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_failed_annotations_of_users::Migration),
             Box::new(m0019_authorization_server::Migration),
             Box::new(m0020_jobs_as_bytes::Migration),
+            Box::new(m0021_annotation_keys::Migration),
         ]
     }
 }

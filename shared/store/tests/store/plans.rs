@@ -53,3 +53,21 @@ async fn blocks_that_a_search_meets_are_found_in_the_index_of_starts() {
                     start_time<?)";
     assert_eq!(steps[0], expected);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn annotations_are_found_by_their_targets_and_keys_and_not_by_a_name_that_many_have() {
+    let db = TestStore::sqlite().await;
+    let annotations = |condition: &str| {
+        format!(
+            "SELECT * FROM annotations WHERE tenant_id = 1 AND project_id = 1 AND target_kind = 1 AND {condition} \
+             ORDER BY id DESC LIMIT 10"
+        )
+    };
+    let steps = plan(&db, &annotations("name IN ('a', 'b') AND target_row_id IN (1, 2)")).await;
+    assert!(steps[0].contains("annotations_by_target (tenant_id=? AND target_kind=? AND target_row_id=?)"));
+    let steps = plan(&db, &annotations("name = 'a' AND identifier = 'b' AND target_row_id IN (1, 2)")).await;
+    assert!(
+        steps[0].contains("annotations_by_key (tenant_id=? AND target_kind=? AND name=? AND identifier=?")
+    );
+    assert_eq!(plan(&db, &annotations("name = 'a'")).await, ["SCAN annotations"], "from the newest one on");
+}
