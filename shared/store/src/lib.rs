@@ -36,6 +36,7 @@ mod trace_facts;
 mod traces;
 mod transaction;
 mod transfer;
+mod write_back;
 
 pub use accounts::{
     Accept, Account, AccountEmail, AddMember, ApiKey, CreateTenant, Directory, Identity, Invitation, Invitee,
