@@ -3,8 +3,8 @@
 //! They yield to all other threads. These have little to do, but many wait for it: a writer that is interrupted for the slice
 //! of a thread that decodes, and again after each of its system calls, holds every tenant up.
 //!
-//! One thread more does not yield: it decodes for tenants that have a single request under way. Beside a flood theirs would
-//! be interrupted for everything that the flood has others do.
+//! One thread more does not yield: it decodes for tenants that wait for the answers to a few requests only. Beside a flood theirs
+//! would be interrupted for everything that the flood has others do.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -18,11 +18,10 @@ use bennu_domain::ids::TenantId;
 use tokio::sync::oneshot;
 
 use crate::fair_queue::FairQueue;
+use crate::yielding::yield_to_others;
 
-/// Against a thread that is never at rest one that is so much nicer gets two fifths of what it would get else, and all that
-/// others leave. Much nicer ones would be starved by other programs of the machine.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 4;
+/// Requests of a tenant that waits for few. Whoever sends one after the other has two for a moment when some are slow.
+const FEW: usize = 2;
 
 /// Cheap to clone; the threads end with the last clone. Those who wait hold a request each, which the budget of the receivers
 /// bounds.
@@ -43,19 +42,19 @@ struct Shared {
     /// There is something for a thread that yields.
     many: Condvar,
     /// There is something for the one that does not.
-    single: Condvar,
+    few: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Of tenants that had nothing else under way when they came: no more than one of each.
-    singles: VecDeque<Job>,
-    /// What tenants have beside that.
+    /// Of tenants with few requests under way: no more than these of each.
+    few: VecDeque<Job>,
+    /// Of all others.
     many: FairQueue<Job>,
-    /// Jobs of each tenant that wait or are being done.
+    /// Requests of each tenant that wait for their answer.
     under_way: HashMap<TenantId, usize>,
-    /// Whether the thread for singles will take the next one at once.
-    single_rests: bool,
+    /// Whether the thread for few will take the next one at once.
+    few_rests: bool,
     ended: bool,
 }
 
@@ -67,12 +66,11 @@ struct Job {
     work: Work,
 }
 
-/// Of a job, until it is done or given up.
-struct UnderWay {
+/// A request whose sender waits for the answer, until this is dropped.
+#[must_use = "the request counts as long as this is kept"]
+pub struct UnderWay {
     shared: Arc<Shared>,
     tenant: TenantId,
-    /// Whether the tenant had nothing else under way when it came.
-    single: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,15 +88,22 @@ impl DecodePool {
 
     fn start(threads: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        shared.queue().single_rests = true; // as it will once it has started
+        shared.queue().few_rests = true; // as it will once it has started
         let pool = Self(Arc::new(Handle(Arc::clone(&shared))));
         let spawn = |name: String, priority| {
             let shared = Arc::clone(&shared);
             thread::Builder::new().name(name).spawn(move || shared.work(priority)).map(drop)
         };
         (0..threads).try_for_each(|number| spawn(format!("decode-{number}"), Priority::Low))?;
-        spawn("decode-single".to_owned(), Priority::Normal)?;
+        spawn("decode-few".to_owned(), Priority::Normal)?;
         Ok(pool)
+    }
+
+    /// Counts a request of the tenant. Of requests that are not counted nobody waits for the answer.
+    pub fn under_way(&self, tenant: TenantId) -> UnderWay {
+        let Self(handle) = self;
+        *handle.0.queue().under_way.entry(tenant).or_default() += 1;
+        UnderWay { shared: Arc::clone(&handle.0), tenant }
     }
 
     /// Does work that decodes so many bytes, when it is the turn of the tenant. Nobody does what nobody waits for any more.
@@ -109,17 +114,12 @@ impl DecodePool {
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, GivenUp> {
         let (sender, receiver) = oneshot::channel();
-        let Self(handle) = self;
-        let under_way = UnderWay::new(&handle.0, tenant);
-        let single = under_way.single;
         let work = Box::new(move || {
             if !sender.is_closed() {
-                let result = work();
-                drop(under_way); // before the one who waits asks for more
-                let _ = sender.send(result);
+                let _ = sender.send(work());
             }
         });
-        handle.0.push(tenant, Job { bytes, work }, single);
+        self.0.0.push(tenant, Job { bytes, work });
         receiver.await.map_err(|_| GivenUp)
     }
 }
@@ -129,15 +129,16 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, tenant: TenantId, job: Job, single: bool) {
+    fn push(&self, tenant: TenantId, job: Job) {
         let mut queue = self.queue();
-        if single {
-            queue.singles.push_back(job);
+        let waits_for_few = queue.under_way.get(&tenant).is_some_and(|requests| *requests <= FEW);
+        if waits_for_few {
+            queue.few.push_back(job);
         } else {
             queue.many.push(tenant, job);
         }
-        if single && !queue.has_singles_to_spare() {
-            self.single.notify_one();
+        if waits_for_few && !queue.has_few_to_spare() {
+            self.few.notify_one();
         } else {
             self.many.notify_one();
         }
@@ -159,10 +160,10 @@ impl Shared {
         loop {
             let (next, changed) = match priority {
                 Priority::Low => (queue.next(), &self.many),
-                Priority::Normal => (queue.next_single(), &self.single),
+                Priority::Normal => (queue.next_of_few(), &self.few),
             };
             if let Some(job) = next {
-                if queue.has_singles_to_spare() {
+                if queue.has_few_to_spare() {
                     self.many.notify_one();
                 }
                 return Some(job.work);
@@ -176,29 +177,20 @@ impl Shared {
 }
 
 impl Queue {
-    /// Whether more tenants wait for their one request than the thread for these takes at once.
-    fn has_singles_to_spare(&self) -> bool {
-        self.singles.len() > usize::from(self.single_rests)
+    /// Whether more of them wait than the thread for them takes at once.
+    fn has_few_to_spare(&self) -> bool {
+        self.few.len() > usize::from(self.few_rests)
     }
 
     fn next(&mut self) -> Option<Job> {
-        let single = if self.has_singles_to_spare() { self.singles.pop_front() } else { None };
-        single.or_else(|| self.many.turn(first).flatten())
+        let spare = if self.has_few_to_spare() { self.few.pop_front() } else { None };
+        spare.or_else(|| self.many.turn(first).flatten())
     }
 
-    fn next_single(&mut self) -> Option<Job> {
-        let next = self.singles.pop_front();
-        self.single_rests = next.is_none();
+    fn next_of_few(&mut self) -> Option<Job> {
+        let next = self.few.pop_front();
+        self.few_rests = next.is_none();
         next
-    }
-}
-
-impl UnderWay {
-    fn new(shared: &Arc<Shared>, tenant: TenantId) -> Self {
-        let mut queue = shared.queue();
-        let under_way = queue.under_way.entry(tenant).or_default();
-        *under_way += 1;
-        Self { shared: Arc::clone(shared), tenant, single: *under_way == 1 }
     }
 }
 
@@ -219,19 +211,11 @@ fn first(jobs: &mut VecDeque<Job>) -> (Option<Job>, usize) {
     (job, bytes)
 }
 
-/// On Linux priorities are of threads; elsewhere of processes, which have to be left alone.
-fn yield_to_others() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::warn!(%error, "threads that decode have the priority of all others");
-    }
-}
-
 impl Drop for Handle {
     fn drop(&mut self) {
         self.0.queue().ended = true;
         self.0.many.notify_all();
-        self.0.single.notify_all();
+        self.0.few.notify_all();
     }
 }
 
@@ -249,16 +233,18 @@ mod tests {
     use futures::future::{BoxFuture, join_all};
 
     use super::*;
+    #[cfg(target_os = "linux")]
+    use crate::yielding::NICENESS;
 
     const NOISY: TenantId = TenantId(1);
     const QUIET: TenantId = TenantId(2);
     const OTHER: TenantId = TenantId(3);
 
-    /// A pool with one thread that yields; the noisy tenant keeps it busy, and the thread for singles too, until each is released.
+    /// A pool with one thread that yields; the noisy tenant keeps it busy, and the one that does not too, until each is released.
     struct BusyPool {
         pool: DecodePool,
         yielding: mpsc::Sender<()>,
-        single: mpsc::Sender<()>,
+        few: mpsc::Sender<()>,
         _waiting: [BoxFuture<'static, Result<bool, GivenUp>>; 2],
     }
 
@@ -274,16 +260,20 @@ mod tests {
             starts.recv().unwrap();
             (release, waiting)
         };
-        let ((single, first), (yielding, second)) = (busy(), busy());
-        BusyPool { pool, yielding, single, _waiting: [first, second] }
+        let one = pool.under_way(NOISY);
+        let (few, first) = busy();
+        drop(one);
+        let (yielding, second) = busy();
+        BusyPool { pool, yielding, few, _waiting: [first, second] }
     }
 
-    /// Starts work of tenants, and tells who was served when all is done.
+    /// Starts work of tenants, and tells who was served when all is done. All but the noisy one wait for one request.
     async fn served(pool: &DecodePool, tenants: &[TenantId], release: &mpsc::Sender<()>) -> Vec<TenantId> {
         let (done, order) = mpsc::channel();
         let waiting = tenants.iter().map(|tenant| {
             let (done, tenant) = (done.clone(), *tenant);
-            pool.run(tenant, 1_000, move || done.send(tenant))
+            let under_way = (tenant != NOISY).then(|| pool.under_way(tenant));
+            pool.run(tenant, 1_000, move || done.send(tenant)).inspect(move |_| drop(under_way))
         });
         let mut all = Box::pin(join_all(waiting));
         assert!((&mut all).now_or_never().is_none());
@@ -293,30 +283,36 @@ mod tests {
         order.iter().collect()
     }
 
+    /// The priority of the thread that works for a tenant with so many requests under way.
+    #[cfg(target_os = "linux")]
+    async fn priority_of(pool: &DecodePool, requests: usize) -> i32 {
+        let _under_way: Vec<UnderWay> = (0..requests).map(|_| pool.under_way(QUIET)).collect();
+        pool.run(QUIET, 1, || rustix::process::getpriority_process(None).unwrap()).await.unwrap()
+    }
+
     #[tokio::test]
-    async fn a_tenant_that_waits_for_one_request_passes_another_that_waits_for_many() {
-        let BusyPool { pool, yielding, single: _single, _waiting } = busy_pool();
+    async fn a_tenant_that_waits_for_few_requests_passes_another_that_waits_for_many() {
+        let BusyPool { pool, yielding, few: _few, _waiting } = busy_pool();
         let order = served(&pool, &[NOISY, NOISY, NOISY, QUIET], &yielding).await;
         assert_eq!(order, [QUIET, NOISY, NOISY, NOISY]);
     }
 
     #[tokio::test]
-    async fn single_requests_do_not_wait_for_threads_that_a_flood_keeps_busy() {
-        let BusyPool { pool, yielding: _yielding, single, _waiting } = busy_pool();
-        assert_eq!(served(&pool, &[QUIET, OTHER], &single).await, [QUIET, OTHER]);
-        assert_eq!(pool.run(QUIET, 1, || 1).await, Ok(1), "the one before is not under way any more");
+    async fn few_requests_do_not_wait_for_threads_that_a_flood_keeps_busy() {
+        let BusyPool { pool, yielding: _yielding, few, _waiting } = busy_pool();
+        assert_eq!(served(&pool, &[QUIET, OTHER], &few).await, [QUIET, OTHER]);
+        assert!(pool.0.0.queue().under_way.is_empty());
     }
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_is_not_done() {
-        let BusyPool { pool, yielding: _yielding, single, _waiting } = busy_pool();
+        let BusyPool { pool, yielding, few: _few, _waiting } = busy_pool();
         let (done, order) = mpsc::channel();
         let gone = done.clone();
         assert!(pool.run(QUIET, 1, move || gone.send("gone")).now_or_never().is_none());
-        single.send(()).unwrap();
+        yielding.send(()).unwrap();
         pool.run(OTHER, 1, move || done.send("waited for")).await.unwrap().unwrap();
         assert_eq!(order.iter().collect::<Vec<_>>(), ["waited for"]);
-        assert_eq!(pool.run(QUIET, 1, || 1).await, Ok(1), "what was given up is not under way any more");
     }
 
     #[tokio::test]
@@ -330,17 +326,19 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn what_tenants_have_beside_one_request_is_decoded_nicely() {
-        let priority = || rustix::process::getpriority_process(None).unwrap();
-        let mine = priority();
-        let BusyPool { pool, yielding, single, _waiting } = busy_pool();
-        yielding.send(()).unwrap();
-        assert_eq!(pool.run(NOISY, 1, priority).await, Ok((mine + NICENESS).min(19)));
-        single.send(()).unwrap();
-        while !pool.0.0.queue().single_rests {
+    async fn what_is_not_for_few_requests_is_decoded_nicely() {
+        let mine = rustix::process::getpriority_process(None).unwrap();
+        let pool = DecodePool::start(1).unwrap();
+        while !pool.0.0.queue().few_rests {
             tokio::task::yield_now().await;
         }
-        assert_eq!(pool.run(QUIET, 1, priority).await, Ok(mine));
-        assert_eq!(priority(), mine);
+        for (requests, niceness) in [(0, NICENESS), (1, 0), (FEW, 0), (FEW + 1, NICENESS)] {
+            let found = priority_of(&pool, requests).await;
+            assert_eq!(found, (mine + niceness).min(19), "{requests} requests");
+            while !pool.0.0.queue().few_rests {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(rustix::process::getpriority_process(None).unwrap(), mine);
     }
 }

@@ -98,8 +98,10 @@ impl Receiver {
         let Body { inflated: body, gzip } = body.into();
         let bytes = body.len();
         self.metrics.ingest.received(bytes as u64);
+        let tenant = caller.parts().tenant;
+        let _until_the_answer = self.decoding.under_way(tenant);
         // Decoding a large request takes longer than a thread that serves others may stand still.
-        let validating = self.decoding.run(caller.parts().tenant, bytes, move || match format {
+        let validating = self.decoding.run(tenant, bytes, move || match format {
             RequestFormat::Protobuf => validate_request(body),
             RequestFormat::Json => validate_json_request(&body),
         });
