@@ -26,7 +26,7 @@ pub fn yield_to_others() {
 #[cfg(target_os = "linux")]
 fn take_long_turns(niceness: i32) -> std::io::Result<()> {
     let attributes = libc::sched_attr {
-        size: size_of::<libc::sched_attr>() as u32,
+        size: 48, // that of its first version, `SCHED_ATTR_SIZE_VER0`
         sched_policy: libc::SCHED_OTHER as u32,
         sched_flags: 0,
         sched_nice: niceness,

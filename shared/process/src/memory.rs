@@ -2,7 +2,8 @@
 
 use mimalloc::MiMalloc;
 
-/// Spans are decoded on one thread and dropped on another, which mimalloc is good at.
+/// Spans are decoded on one thread and dropped on another, which mimalloc is good at. Libraries in C have it too, under the name of
+/// `malloc`.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -34,5 +35,15 @@ mod tests {
         assert_eq!(delay(), 1_000, "what version 3 begins with");
         give_back_soon();
         assert_eq!(delay(), SOON);
+    }
+
+    #[test]
+    #[expect(unsafe_code, reason = "frees what it was given, once")]
+    fn libraries_in_c_have_the_same_allocator() {
+        unsafe {
+            let memory = libc::malloc(100);
+            assert!(libmimalloc_sys::mi_is_in_heap_region(memory));
+            libc::free(memory);
+        }
     }
 }
