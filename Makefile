@@ -90,6 +90,7 @@ fmt: ## Format the code
 	$(CARGO) fmt --all
 
 deny: ## Check licences and sources of the dependencies
+	$(CARGO) fetch --locked # those of other systems too
 	$(CARGO) deny --offline check licenses bans sources
 
 definitions: ## Write the definitions file of RabbitMQ
