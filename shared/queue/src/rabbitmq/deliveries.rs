@@ -110,10 +110,11 @@ impl Consuming {
 
     /// Until it is to end and what it received is settled, or until the connection is lost.
     async fn consume(&mut self, live: &Live) -> lapin::Result<Ended> {
-        let consumer = self.start_consumer(live).await?;
+        // The channel ends with it, and what is not acknowledged by then goes back to the queue.
+        let mut consumer = self.start_consumer(live).await?;
         let acknowledgements = Acknowledgements::default();
         let delivering = async {
-            let ended = self.deliver_all(consumer, &acknowledgements).await;
+            let ended = self.deliver_all(&mut consumer, &acknowledgements).await;
             if ended == Ended::Stopped {
                 while self.under_way.join_next().await.is_some() {}
             }
@@ -138,7 +139,7 @@ impl Consuming {
         channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await
     }
 
-    async fn deliver_all(&mut self, mut consumer: Consumer, acknowledgements: &Acknowledgements) -> Ended {
+    async fn deliver_all(&mut self, consumer: &mut Consumer, acknowledgements: &Acknowledgements) -> Ended {
         loop {
             let message = tokio::select! {
                 message = consumer.next() => message,
