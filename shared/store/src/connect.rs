@@ -159,7 +159,7 @@ fn sqlite_pragmas(sqlite: SqliteConnectOptions, cache: u32) -> SqliteConnectOpti
         .row_buffer_size(ROWS_ON_THE_WAY)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("cache_size", format!("-{cache}")) // KiB
-        .pragma("wal_autocheckpoint", "32768") // pages, 128 MiB: the journal has folded all but the end of them by then
+        .pragma("wal_autocheckpoint", "16384") // pages, 64 MiB: the journal has folded all but the end of them by then
         // Gives the disk back after a burst. The commit that cuts the log takes 30 ms longer, so no log that is folded in time
         // is cut.
         .pragma("journal_size_limit", "134217728")
