@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bennu_queue::{Delivery, Outcome, PublishError, RabbitMq, SpanBroker as _};
+use bennu_queue::{Delivery, Outcome, PublishError, RabbitMq, SpanBroker as _, SpanDeliveries};
 use bennu_testkit::servers::rabbitmq;
+use tokio::sync::oneshot;
 
 use crate::support::{Ends, Rabbit, envelope, next, number, options_on, send, soon, until};
 
@@ -62,13 +63,18 @@ async fn a_broker_that_is_not_there_is_said_at_once() {
     }
 }
 
+/// What is delivered until the answer is sent something.
+async fn until_a_stop(rabbit: &Rabbit) -> (oneshot::Sender<()>, Box<dyn SpanDeliveries>) {
+    let (stop, stopped) = oneshot::channel();
+    let deliveries = rabbit.broker.span_deliveries(async { drop(stopped.await) }).await.unwrap();
+    (stop, Box::new(deliveries))
+}
+
 #[tokio::test]
 async fn a_stop_settles_what_was_delivered_and_leaves_the_rest() {
     let rabbit = Rabbit::connect().await;
     let broker = rabbit.broker.span_broker();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let mut deliveries: Box<dyn bennu_queue::SpanDeliveries> =
-        Box::new(rabbit.broker.span_deliveries(async { drop(stopped.await) }).await.unwrap());
+    let (stop, mut deliveries) = until_a_stop(&rabbit).await;
     broker.publish(envelope(1)).await.unwrap();
     let delivery = next(&mut deliveries).await;
     stop.send(()).unwrap();
@@ -84,9 +90,7 @@ async fn a_stop_settles_what_was_delivered_and_leaves_the_rest() {
 async fn what_is_stored_though_an_earlier_message_is_not_does_not_come_again() {
     let rabbit = Rabbit::connect().await;
     let broker = rabbit.broker.span_broker();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let mut deliveries: Box<dyn bennu_queue::SpanDeliveries> =
-        Box::new(rabbit.broker.span_deliveries(async { drop(stopped.await) }).await.unwrap());
+    let (stop, mut deliveries) = until_a_stop(&rabbit).await;
     let mut received = Vec::new();
     for number in 1..=3 {
         broker.publish(envelope(number)).await.unwrap();
