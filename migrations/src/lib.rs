@@ -20,6 +20,7 @@ mod m0018_failed_annotations_of_users;
 mod m0019_authorization_server;
 mod m0020_jobs_as_bytes;
 mod m0021_annotation_keys;
+mod m0022_annotations_of_runs;
 mod row_security;
 mod statistics;
 
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0019_authorization_server::Migration),
             Box::new(m0020_jobs_as_bytes::Migration),
             Box::new(m0021_annotation_keys::Migration),
+            Box::new(m0022_annotations_of_runs::Migration),
         ]
     }
 }

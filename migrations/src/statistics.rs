@@ -7,15 +7,15 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
 /// One line for each index, in the form of `ANALYZE`: rows of the table, then rows that agree in the first column, in the
-/// first two, and so on. A column without a name is the part of an index, see `m0003_spans`. Names of annotations, and runs of
-/// evaluators, have many annotations each.
+/// first two, and so on. A column without a name is the part of an index, see `m0003_spans`. Runs of evaluators have many
+/// annotations each.
 const ASSUME: &str = r#"
     INSERT INTO sqlite_stat1 (tbl, idx, stat)
     SELECT made.tbl_name, made.name, '1000000' || (
         SELECT group_concat(CASE
             WHEN part.name IN ('tenant_id', 'project_id', 'target_kind') THEN ' 1000000'
             WHEN part.name IS NULL THEN ' 16384'
-            WHEN made.name = 'annotations_by_key' AND part.name IN ('name', 'identifier') THEN ' 1000000'
+            WHEN made.name = 'annotations_by_key' AND part.name IN ('identifier', 'name') THEN ' 10000'
             WHEN kind."unique" AND part.seqno = (SELECT max(seqno) FROM pragma_index_info(made.name)) THEN ' 1'
             ELSE ' 10'
         END, '')

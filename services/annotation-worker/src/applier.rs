@@ -110,11 +110,12 @@ impl Handler<Work> for AnnotationApplier {
     fn handle(&mut self, _: Work, context: &mut Self::Context) {
         let in_hand = std::mem::replace(&mut self.in_hand, InHand::claimed(Vec::new()));
         // What is claimed is applied and settled.
-        if self.worker.shutdown.is_fired() && in_hand.is_empty() {
-            context.stop();
+        let worker = self.worker.clone();
+        if worker.shutdown.is_fired() && in_hand.is_empty() {
+            let releasing = async move { worker.release().await };
+            context.wait(releasing.into_actor(self).map(|(), _, context: &mut Context<Self>| context.stop()));
             return;
         }
-        let worker = self.worker.clone();
         let working = async move { worker.work(in_hand).await };
         context.wait(working.into_actor(self).map(|in_hand, applier, context: &mut Context<Self>| {
             applier.in_hand = in_hand;
@@ -168,6 +169,12 @@ impl Worker {
                 self.rest_after(&error).await;
                 Vec::new()
             }
+        }
+    }
+
+    async fn release(&self) {
+        if let Err(error) = self.jobs.release().await {
+            tracing::warn!(%error, "some annotations are applied only when their lease is over");
         }
     }
 

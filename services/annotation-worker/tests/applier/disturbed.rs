@@ -50,6 +50,10 @@ impl<D: Disturbance> AnnotationJobs for Disturbed<D> {
         self.disturbance.settle(&self.queue, ended, applied).await
     }
 
+    async fn release(&self) -> Result<(), JobsError> {
+        self.queue.release().await
+    }
+
     async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError> {
         self.queue.queued_items(scope, receipt).await
     }

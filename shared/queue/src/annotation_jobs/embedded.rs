@@ -1,7 +1,7 @@
 //! The queue of annotations as a table of the store: durable with the transaction that queues a job.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bennu_access::TenantScope;
@@ -10,8 +10,9 @@ use bennu_domain::time::{Clock, Timestamp};
 use bennu_store::{Committed, JobKey, JobRow, NewJobRow, Store};
 use tokio::sync::Notify;
 
+use super::at_hand::AtHand;
 use super::group_commit::GroupCommit;
-use super::payload::PayloadError;
+use super::payload::{Payload, PayloadError};
 use super::{AnnotationJobs, CLAIM_BYTES, ClaimedJob, JobEnd, JobId, JobLimits, JobsError, payload};
 
 /// A worker hears at once of jobs that its own process queues; those of others, and those that become due, it looks for this often.
@@ -24,17 +25,50 @@ pub struct EmbeddedAnnotationJobs {
     clock: Arc<dyn Clock>,
     lease: Duration,
     queued: Arc<Notify>,
+    at_hand: Arc<AtHand>,
     enqueues: GroupCommit,
+    looked: Arc<Mutex<Option<Instant>>>,
 }
 
 impl EmbeddedAnnotationJobs {
     pub fn new(store: Store, clock: Arc<dyn Clock>, limits: JobLimits) -> Self {
-        let queued = Arc::new(Notify::new());
-        let enqueues = GroupCommit::new(store.clone(), limits.capacity, Arc::clone(&queued));
-        Self { store, clock, lease: limits.lease, queued, enqueues }
+        let (queued, at_hand) = (Arc::new(Notify::new()), Arc::new(AtHand::default()));
+        let enqueues =
+            GroupCommit::new(store.clone(), clock.clone(), limits, Arc::clone(&queued), Arc::clone(&at_hand));
+        Self { store, clock, lease: limits.lease, queued, at_hand, enqueues, looked: Arc::default() }
     }
 
+    /// What is at hand, unless it is time to look into the table or nothing is.
     async fn claim_now(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
+        if !self.is_time_to_look() {
+            let claimed = self.claim_at_hand(most)?;
+            if !claimed.is_empty() {
+                return Ok(claimed);
+            }
+        }
+        let claimed = self.claim_from_table(most).await?;
+        if !claimed.is_empty() {
+            return Ok(claimed);
+        }
+        self.at_hand.open();
+        self.claim_at_hand(most)
+    }
+
+    fn is_time_to_look(&self) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY);
+        if is_time {
+            *looked = Some(Instant::now());
+        }
+        is_time
+    }
+
+    fn claim_at_hand(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
+        let claimed = self.at_hand.claim(most, self.clock.now(), self.lease);
+        claimed.map_err(|error| JobsError::Unavailable(error.to_string()))
+    }
+
+    async fn claim_from_table(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
         // Looked at first without a transaction: most of the time there is nothing.
         let due = self.store.next_job_due().await?;
         if due.is_none_or(|due| due > self.clock.now()) {
@@ -66,7 +100,7 @@ impl AnnotationJobs for EmbeddedAnnotationJobs {
         if jobs.is_empty() {
             return Ok(());
         }
-        self.enqueues.enqueue(*scope, jobs.into_iter().map(row).collect()).await
+        self.enqueues.enqueue(*scope, jobs.into_iter().map(Payload::from).collect()).await
     }
 
     async fn claim(&self, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
@@ -87,10 +121,14 @@ impl AnnotationJobs for EmbeddedAnnotationJobs {
             let JobId::Row(key) = claimed.id else { continue };
             match end {
                 JobEnd::Done => done.push(key),
-                JobEnd::Again(job, due) => again.push((key, row(job), due)),
+                JobEnd::Again(job, due) => again.push((key, Payload::from(job).row(), due)),
             }
         }
         Ok(self.store.settle_jobs(&done, again).await?)
+    }
+
+    async fn release(&self) -> Result<(), JobsError> {
+        Ok(self.store.release_jobs(&self.at_hand.close()).await?)
     }
 
     async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError> {
@@ -112,8 +150,4 @@ async fn read(rows: Vec<JobRow>) -> Result<Vec<(JobRow, Result<AnnotationJob, Pa
         rows.into_iter().map(read).collect()
     };
     tokio::task::spawn_blocking(reading).await.map_err(|error| JobsError::Unavailable(error.to_string()))
-}
-
-fn row(job: AnnotationJob) -> NewJobRow {
-    NewJobRow { receipt: job.receipt.clone(), items: job.items.len(), payload: payload::write(job) }
 }

@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bennu_access::TenantScope;
-use bennu_store::{NewJobRow, Store};
+use bennu_domain::time::Clock;
+use bennu_store::{Committed, NewJobRow, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
 
-use super::JobsError;
+use super::at_hand::{AtHand, ReadyJob};
+use super::payload::Payload;
+use super::{JobLimits, JobsError};
 
 /// Requests that wait for their transaction; more are refused.
 const MOST_WAITING: usize = 1_024;
@@ -23,9 +26,11 @@ pub(super) struct GroupCommit(Arc<Shared>);
 
 struct Shared {
     store: Store,
-    /// Jobs in the queue, give or take what other processes queue within a second.
-    capacity: usize,
+    clock: Arc<dyn Clock>,
+    /// The capacity give or take what other processes queue within a second.
+    limits: JobLimits,
     queued: Arc<Notify>,
+    at_hand: Arc<AtHand>,
     waiting: Mutex<Vec<Request>>,
     /// Held by who writes.
     room: tokio::sync::Mutex<Room>,
@@ -33,8 +38,13 @@ struct Shared {
 
 struct Request {
     scope: TenantScope,
-    jobs: Vec<NewJobRow>,
+    jobs: Vec<NewJob>,
     answer: oneshot::Sender<Result<(), JobsError>>,
+}
+
+struct NewJob {
+    row: NewJobRow,
+    payload: Payload,
 }
 
 /// Jobs that find room without being counted again: the queue only gets shorter meanwhile.
@@ -46,13 +56,21 @@ struct Room {
 
 impl GroupCommit {
     /// Tells `queued` when there are new jobs.
-    pub fn new(store: Store, capacity: usize, queued: Arc<Notify>) -> Self {
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        limits: JobLimits,
+        queued: Arc<Notify>,
+        at_hand: Arc<AtHand>,
+    ) -> Self {
         let (waiting, room) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self(Arc::new(Shared { store, capacity, queued, waiting, room }))
+        Self(Arc::new(Shared { store, clock, limits, queued, at_hand, waiting, room }))
     }
 
     /// Returns when the jobs, all or none, are on the disk.
-    pub async fn enqueue(&self, scope: TenantScope, jobs: Vec<NewJobRow>) -> Result<(), JobsError> {
+    pub async fn enqueue(&self, scope: TenantScope, jobs: Vec<Payload>) -> Result<(), JobsError> {
+        let new_job = |payload: Payload| NewJob { row: payload.row(), payload };
+        let jobs = jobs.into_iter().map(new_job).collect();
         let (answer, answered) = oneshot::channel();
         {
             let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,20 +91,20 @@ impl Shared {
         let mut room = self.room.lock().await;
         let group = self.take_group();
         let Some(scope) = group.first().map(|request| request.scope) else { return };
-        let (mut rows, mut answers) = (Vec::new(), Vec::with_capacity(group.len()));
+        let (mut written, mut answers) = (Vec::new(), Vec::with_capacity(group.len()));
         for Request { jobs, answer, .. } in group {
-            match self.take_room(&mut room, jobs.len(), rows.len()).await {
+            match self.take_room(&mut room, jobs.len(), written.len()).await {
                 Ok(()) => {
-                    rows.extend(jobs);
+                    written.extend(jobs);
                     answers.push(answer);
                 }
                 Err(refused) => drop(answer.send(Err(refused))), // nobody may listen any more
             }
         }
-        if rows.is_empty() {
+        if written.is_empty() {
             return;
         }
-        let committed = self.store.scoped(&scope).queue_jobs(rows).await;
+        let committed = self.write(scope, written).await;
         drop(room);
         let durable = match committed {
             Ok(committed) => {
@@ -102,6 +120,24 @@ impl Shared {
         }
     }
 
+    async fn write(&self, scope: TenantScope, jobs: Vec<NewJob>) -> Result<Committed, StoreError> {
+        let bytes = jobs.iter().map(|job| job.row.payload.len());
+        let is_kept = self.at_hand.takes(bytes.sum());
+        let now = self.clock.now();
+        let due = if is_kept { now.after(self.limits.lease) } else { now };
+        let (mut rows, mut kept) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
+        for NewJob { row, payload } in jobs {
+            kept.push((row.payload.len(), payload));
+            rows.push(row);
+        }
+        let (keys, committed) = self.store.scoped(&scope).queue_jobs(rows, due).await?;
+        if is_kept {
+            let ready = |(key, (bytes, payload))| ReadyJob { key, scope, payload, bytes, lease_ends: due };
+            self.at_hand.keep(keys.into_iter().zip(kept).map(ready));
+        }
+        Ok(committed)
+    }
+
     /// Requests of one tenant, those that wait longest first.
     fn take_group(&self) -> Vec<Request> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +146,7 @@ impl Shared {
         let fits = |request: &mut Request| {
             let taken = request.scope == scope && bytes < A_TRANSACTION;
             if taken {
-                bytes += request.jobs.iter().map(|job| job.payload.len()).sum::<usize>();
+                bytes += request.jobs.iter().map(|job| job.row.payload.len()).sum::<usize>();
             }
             taken
         };
@@ -121,8 +157,8 @@ impl Shared {
     async fn take_room(&self, room: &mut Room, jobs: usize, unwritten: usize) -> Result<(), JobsError> {
         let recent = room.counted.is_some_and(|counted| counted.elapsed() < COUNT_EVERY);
         if !recent || room.jobs < jobs {
-            let queued = self.store.queued_jobs(self.capacity).await?;
-            let left = self.capacity.saturating_sub(queued + unwritten);
+            let queued = self.store.queued_jobs(self.limits.capacity).await?;
+            let left = self.limits.capacity.saturating_sub(queued + unwritten);
             *room = Room { jobs: left, counted: Some(Instant::now()) };
         }
         room.jobs = room.jobs.checked_sub(jobs).ok_or(JobsError::Full)?;

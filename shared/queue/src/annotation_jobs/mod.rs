@@ -2,6 +2,7 @@
 //!
 //! Delivery is at least once; applying a job twice changes nothing (see `apply_queued` of the store).
 
+mod at_hand;
 mod embedded;
 mod group_commit;
 mod payload;
@@ -85,6 +86,9 @@ pub trait AnnotationJobs: Send + Sync {
     /// Says what became of claimed jobs, once what was done with them survives a crash: a queue must not forget before. Jobs of
     /// which nothing is said come up again when their lease is over.
     async fn settle(&self, ended: Vec<(ClaimedJob, JobEnd)>, done: Committed) -> Result<(), JobsError>;
+
+    /// The worker of this process claims no more: what was kept ready for it is everybody's again.
+    async fn release(&self) -> Result<(), JobsError>;
 
     /// How many annotations of a request are still queued; an answer may be a moment old.
     async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError>;

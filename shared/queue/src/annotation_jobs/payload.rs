@@ -6,6 +6,7 @@ use bennu_domain::annotation_job::{AnnotationJob, QueuedAnnotation};
 use bennu_domain::ids::UserId;
 use bennu_domain::time::Timestamp;
 use bennu_proto as proto;
+use bennu_store::NewJobRow;
 use prost::Message as _;
 
 /// Why bytes are no job.
@@ -19,11 +20,40 @@ pub(super) enum PayloadError {
     Code { what: &'static str, code: i32 },
 }
 
-pub(super) fn write(job: AnnotationJob) -> Vec<u8> {
-    let AnnotationJob { receipt, total, received, waits_since, attempt, items } = job;
-    let items = items.into_iter().map(write_item).collect();
-    let (total, received, waits_since) = (total as u64, received.0, waits_since.0);
-    proto::AnnotationJob { receipt, total, received, waits_since, attempt, items }.encode_to_vec()
+/// A job as a message: on its way to bytes and back.
+#[derive(Debug, Clone)]
+pub(super) struct Payload(proto::AnnotationJob);
+
+impl From<AnnotationJob> for Payload {
+    fn from(job: AnnotationJob) -> Self {
+        let AnnotationJob { receipt, total, received, waits_since, attempt, items } = job;
+        let items = items.into_iter().map(write_item).collect();
+        let (total, received, waits_since) = (total as u64, received.0, waits_since.0);
+        Self(proto::AnnotationJob { receipt, total, received, waits_since, attempt, items })
+    }
+}
+
+impl Payload {
+    pub fn row(&self) -> NewJobRow {
+        let Self(message) = self;
+        NewJobRow {
+            receipt: message.receipt.clone(),
+            items: message.items.len(),
+            payload: message.encode_to_vec(),
+        }
+    }
+
+    pub fn job(self) -> Result<AnnotationJob, PayloadError> {
+        let Self(job) = self;
+        Ok(AnnotationJob {
+            receipt: job.receipt,
+            total: place(job.total),
+            received: Timestamp(job.received),
+            waits_since: Timestamp(job.waits_since),
+            attempt: job.attempt,
+            items: job.items.into_iter().map(read_item).collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 fn write_item(QueuedAnnotation { index, annotation }: QueuedAnnotation) -> proto::QueuedAnnotation {
@@ -55,15 +85,7 @@ pub(super) fn read(payload: &[u8]) -> Result<AnnotationJob, PayloadError> {
     if payload.starts_with(b"{") {
         return Ok(serde_json::from_slice(payload)?);
     }
-    let job = proto::AnnotationJob::decode(payload)?;
-    Ok(AnnotationJob {
-        receipt: job.receipt,
-        total: place(job.total),
-        received: Timestamp(job.received),
-        waits_since: Timestamp(job.waits_since),
-        attempt: job.attempt,
-        items: job.items.into_iter().map(read_item).collect::<Result<_, _>>()?,
-    })
+    Payload(proto::AnnotationJob::decode(payload)?).job()
 }
 
 fn read_item(item: proto::QueuedAnnotation) -> Result<QueuedAnnotation, PayloadError> {
@@ -124,7 +146,10 @@ mod tests {
 
     #[test]
     fn a_job_is_read_as_it_was_written() {
-        assert_eq!(read(&write(job())).unwrap(), job());
+        let row = Payload::from(job()).row();
+        assert_eq!((row.receipt.as_str(), row.items), ("r", 4));
+        assert_eq!(read(&row.payload).unwrap(), job());
+        assert_eq!(Payload::from(job()).job().unwrap(), job());
     }
 
     #[test]
@@ -134,7 +159,7 @@ mod tests {
 
     #[test]
     fn no_job_is_an_error() {
-        let cut = write(job());
+        let cut = Payload::from(job()).row().payload;
         let unknown = proto::QueuedAnnotation { target_kind: 9, ..write_item(job().items.remove(0)) };
         let unknown = proto::AnnotationJob { items: vec![unknown], ..Default::default() }.encode_to_vec();
         for bytes in [b"{".as_slice(), b"no", &cut[..cut.len() - 1], &unknown] {

@@ -9,13 +9,19 @@ use bennu_store::Committed;
 
 use crate::support::{CAPACITY, TestQueue, claim_by, request, tenant};
 
-/// Makes a test of each behaviour for each queue: `sqlite::…`, `postgres::…` and `redis::…`.
+/// Makes a test of each behaviour for each queue: `sqlite::…`, `at_hand::…`, `postgres::…` and `redis::…`.
 macro_rules! of_all_queues {
     ($($behaviour:ident),+ $(,)?) => {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $behaviour() {
                 super::$behaviour(crate::support::TestQueue::sqlite().await).await;
+            })+
+        }
+        mod at_hand {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $behaviour() {
+                super::$behaviour(crate::support::TestQueue::sqlite().await.with_worker_that_waits().await).await;
             })+
         }
         mod postgres {

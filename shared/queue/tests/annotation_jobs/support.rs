@@ -43,6 +43,12 @@ impl TestQueue {
         Self::in_table(DatabaseLocation::SqliteFile(file.path()), Some(file)).await
     }
 
+    /// What is queued from now on is kept at hand for it.
+    pub async fn with_worker_that_waits(self) -> Self {
+        assert!(self.jobs.claim(1).await.unwrap().is_empty());
+        self
+    }
+
     pub async fn postgres() -> Self {
         Self::in_table(DatabaseLocation::Postgres(databases::postgres_of_plain_owner().await.url), None).await
     }

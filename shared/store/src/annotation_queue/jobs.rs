@@ -6,7 +6,7 @@ use bennu_domain::ids::TenantId;
 use bennu_domain::time::Timestamp;
 use sea_orm::{ConnectionTrait as _, QueryResult, Statement, Value};
 
-use crate::bulk::{ColumnType, RowSet};
+use crate::bulk::{ColumnType, RowSet, reserve_ids};
 use crate::database::{Door, Reads, refuse_erased};
 use crate::error::StoreError;
 use crate::store::{ScopedStore, Store, is_postgres};
@@ -43,30 +43,53 @@ pub struct JobRow {
     pub payload: Vec<u8>,
 }
 
-pub(super) const JOB_COLUMNS: &[(&str, ColumnType)] =
-    &[("tenant_id", BigInt), ("receipt", Text), ("items", BigInt), ("due_at", BigInt), ("payload", Bytes)];
+const KEY: &[(&str, ColumnType)] = &[("tenant_id", BigInt), ("id", BigInt)];
 
-pub(super) async fn insert_jobs(transaction: &WriteTransaction, jobs: RowSet) -> Result<(), StoreError> {
-    let sql = "INSERT INTO annotation_jobs (tenant_id, receipt, items, due_at, payload) \
-               SELECT v.tenant_id, v.receipt, v.items, v.due_at, v.payload FROM v";
-    jobs.execute(transaction, sql, &[]).await?;
-    Ok(())
+/// Tenant, receipt, items, time at which it is due, payload.
+pub(super) type JobValues = [Value; 5];
+
+/// Answers their ids, in order.
+pub(super) async fn insert_jobs(
+    transaction: &WriteTransaction,
+    jobs: Vec<JobValues>,
+) -> Result<Vec<i64>, StoreError> {
+    const COLUMNS: &[(&str, ColumnType)] = &[
+        ("id", BigInt),
+        ("tenant_id", BigInt),
+        ("receipt", Text),
+        ("items", BigInt),
+        ("due_at", BigInt),
+        ("payload", Bytes),
+    ];
+    let [ids] = reserve_ids(transaction, [("annotation_jobs", jobs.len())]).await?;
+    let mut rows = RowSet::new(COLUMNS, jobs.len());
+    for (id, [tenant, receipt, items, due, payload]) in ids.iter().zip(jobs) {
+        rows.push([(*id).into(), tenant, receipt, items, due, payload]);
+    }
+    let sql = "INSERT INTO annotation_jobs (id, tenant_id, receipt, items, due_at, payload) \
+               SELECT v.id, v.tenant_id, v.receipt, v.items, v.due_at, v.payload FROM v";
+    rows.execute(transaction, sql, &[]).await?;
+    Ok(ids)
 }
 
 impl ScopedStore<'_> {
-    /// Queues jobs, all or none.
-    pub async fn queue_jobs(self, jobs: Vec<NewJobRow>) -> Result<Committed, StoreError> {
-        let (due, mut bytes) = (self.store.now(), 0);
-        let mut rows = RowSet::new(JOB_COLUMNS, jobs.len());
-        for NewJobRow { receipt, items, payload } in jobs {
+    /// Queues jobs, all or none, that are due at this time. Answers which they are, in order.
+    pub async fn queue_jobs(
+        self,
+        jobs: Vec<NewJobRow>,
+        due: Timestamp,
+    ) -> Result<(Vec<JobKey>, Committed), StoreError> {
+        let mut bytes = 0;
+        let values = jobs.into_iter().map(|NewJobRow { receipt, items, payload }| {
             bytes += payload.len();
-            rows.push([self.tenant.into(), receipt.into(), as_i64(items).into(), due.into(), payload.into()]);
-        }
+            [self.tenant.into(), receipt.into(), as_i64(items).into(), due.0.into(), payload.into()]
+        });
+        let values: Vec<JobValues> = values.collect();
         let transaction = self.begin_queueing().await?;
-        insert_jobs(&transaction, rows).await?;
+        let ids = insert_jobs(&transaction, values).await?;
         let committed = transaction.commit_visibly().await?;
         self.store.jobs().journal.written(2 * bytes); // they are overwritten when they are deleted
-        Ok(committed)
+        Ok((ids.into_iter().map(|id| JobKey { tenant: self.tenant, id }).collect(), committed))
     }
 
     /// A file of the queue knows no tenants. Whoever erases one closes it first and then deletes its jobs, which waits for the end of
@@ -148,7 +171,6 @@ impl Store {
         done: &[JobKey],
         again: Vec<(JobKey, NewJobRow, Timestamp)>,
     ) -> Result<(), StoreError> {
-        const KEY: &[(&str, ColumnType)] = &[("tenant_id", BigInt), ("id", BigInt)];
         const AGAIN: &[(&str, ColumnType)] = &[
             ("tenant_id", BigInt),
             ("id", BigInt),
@@ -171,6 +193,17 @@ impl Store {
         left.execute(&transaction, sql, &[]).await?;
         // After a crash they come up again, and their receipts say what is done.
         transaction.commit_loosely().await
+    }
+
+    /// Jobs are due at once that were claimed and not begun.
+    pub async fn release_jobs(&self, jobs: &[JobKey]) -> Result<(), StoreError> {
+        let mut rows = RowSet::new(KEY, jobs.len());
+        jobs.iter().for_each(|key| rows.push(key.values()));
+        let transaction = self.jobs().begin(Door::AcrossTenants("giving queued annotations back")).await?;
+        let sql = "UPDATE annotation_jobs SET due_at = {0} FROM v \
+                   WHERE annotation_jobs.tenant_id = v.tenant_id AND annotation_jobs.id = v.id";
+        rows.execute(&transaction, sql, &[self.now().into()]).await?;
+        transaction.commit_loosely().await // after a crash they are due when their lease is over
     }
 
     /// When the next job is due, if there is any.

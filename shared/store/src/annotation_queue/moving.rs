@@ -1,9 +1,8 @@
 //! Earlier versions had the queue of an embedded store in its database. What waits there goes into the file of the queue.
 
-use sea_orm::{ConnectionTrait as _, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait as _, DbErr, QueryResult, Statement};
 
-use super::jobs::{JOB_COLUMNS, insert_jobs};
-use crate::bulk::RowSet;
+use super::jobs::{JobValues, insert_jobs};
 use crate::database::Door;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -23,10 +22,7 @@ impl Store {
             let found = reads.query_all_raw(Statement::from_string(self.backend(), some)).await?;
             let Some(last) = found.last() else { return Ok(()) };
             let last: i64 = last.try_get_by_index(5)?;
-            let mut rows = RowSet::new(JOB_COLUMNS, found.len());
-            for row in &found {
-                rows.push(values(row)?);
-            }
+            let rows = found.iter().map(values).collect::<Result<_, _>>()?;
             let arriving = apart.begin(Door::AcrossTenants("moving queued annotations")).await?;
             insert_jobs(&arriving, rows).await?;
             arriving.commit().await?;
@@ -37,7 +33,7 @@ impl Store {
     }
 }
 
-fn values(row: &QueryResult) -> Result<[Value; JOB_COLUMNS.len()], DbErr> {
+fn values(row: &QueryResult) -> Result<JobValues, DbErr> {
     let (tenant, receipt): (i64, String) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
     let (items, due): (i64, i64) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
     let payload: Vec<u8> = row.try_get_by_index(4)?;

@@ -43,7 +43,7 @@ pub struct AnnotationDelete {
 impl ScopedStore<'_> {
     /// Answers how many annotations there were.
     pub async fn delete_annotations(self, delete: &AnnotationDelete) -> Result<u64, StoreError> {
-        let (mut deleted, mut entry) = (0, Some(entry(delete)));
+        let (mut deleted, mut last, mut entry) = (0, 0, Some(entry(delete)));
         loop {
             let transaction = self.begin().await?;
             let ids: Vec<i64> = annotation::Entity::find()
@@ -51,6 +51,7 @@ impl ScopedStore<'_> {
                 .column(annotation::Column::Id)
                 .filter(annotation::Column::TenantId.eq(self.tenant))
                 .filter(conditions(delete))
+                .filter(annotation::Column::Id.gt(last)) // what stays is not read again
                 .order_by_asc(annotation::Column::Id)
                 .limit(ROWS_A_TRANSACTION)
                 .lock_exclusive()
@@ -58,6 +59,7 @@ impl ScopedStore<'_> {
                 .all(&transaction)
                 .await?;
             let some = ids.len() as u64;
+            last = ids.last().copied().unwrap_or(last);
             self.delete_annotation_rows(&transaction, &ids).await?;
             if some > 0 {
                 self.record_once(&transaction, &mut entry).await?;

@@ -291,8 +291,6 @@ fn conditions(list: &AnnotationList) -> Condition {
     Condition::all()
         .add(annotation::Column::ProjectId.eq(list.project.0))
         .add(annotation::Column::TargetKind.eq(list.kind.code()))
-        // Only those of documents have one; to the index by target it opens the way to name and identifier.
-        .add_option((list.kind != TargetKind::Document).then(|| annotation::Column::Position.eq(0)))
         .add_option(list.identifiers.as_ref().map(|ids| annotation::Column::Identifier.is_in(texts(ids))))
         .add_option(list.include_names.as_ref().map(|names| annotation::Column::Name.is_in(texts(names))))
         .add_option(exclude.map(|names| annotation::Column::Name.is_not_in(names)))

@@ -55,20 +55,23 @@ async fn blocks_that_a_search_meets_are_found_in_the_index_of_starts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn annotations_are_found_by_their_targets_and_keys_and_not_by_a_name_that_many_have() {
+async fn annotations_are_found_by_their_targets_keys_and_runs_and_not_by_a_name_that_many_have() {
     let db = TestStore::sqlite().await;
-    let annotations = |condition: &str| {
-        format!(
+    let step = async |condition: &str| {
+        let sql = format!(
             "SELECT * FROM annotations WHERE tenant_id = 1 AND project_id = 1 AND target_kind = 1 AND {condition} \
              ORDER BY id DESC LIMIT 10"
-        )
+        );
+        plan(&db, &sql).await.swap_remove(0)
     };
-    let steps = plan(&db, &annotations("name IN ('a', 'b') AND target_row_id IN (1, 2)")).await;
-    assert!(steps[0].contains("annotations_by_target (tenant_id=? AND target_kind=? AND target_row_id=?)"));
-    let steps = plan(&db, &annotations("name = 'a' AND identifier = 'b' AND target_row_id IN (1, 2)")).await;
-    assert!(
-        steps[0].contains("annotations_by_key (tenant_id=? AND target_kind=? AND name=? AND identifier=?")
-    );
-    let steps = plan(&db, &annotations("name = 'a'")).await;
-    assert!(!steps[0].contains("annotations_by_key"), "{steps:?}");
+    let by = |index: &str| format!("SEARCH annotations USING INDEX annotations_{index}");
+    let by_target = by("by_target (tenant_id=? AND target_kind=? AND target_row_id=?)");
+    assert_eq!(step("name IN ('a', 'b') AND target_row_id IN (1, 2)").await, by_target);
+    assert_eq!(step("identifier = 'a' AND target_row_id IN (1, 2)").await, by_target);
+    let by_key = by("by_key (tenant_id=? AND target_kind=? AND identifier=?");
+    assert_eq!(step("identifier = 'a'").await, format!("{by_key})"));
+    assert_eq!(step("identifier IN ('a', 'b') AND id <= 9").await, format!("{by_key})"));
+    let whole = step("name = 'a' AND identifier = 'b' AND target_row_id IN (1, 2)").await;
+    assert_eq!(whole, format!("{by_key} AND name=? AND target_row_id=?)"));
+    assert_eq!(step("name = 'a'").await, "SCAN annotations");
 }

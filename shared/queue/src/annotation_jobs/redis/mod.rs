@@ -223,6 +223,10 @@ impl AnnotationJobs for RedisAnnotationJobs {
         settle.invoke_async(&mut self.connection.clone()).await.map_err(unavailable)
     }
 
+    async fn release(&self) -> Result<(), JobsError> {
+        Ok(()) // nothing is kept
+    }
+
     async fn queued_items(&self, scope: &TenantScope, receipt: &str) -> Result<usize, JobsError> {
         let mut get = redis::cmd("HGET");
         get.arg(QUEUED).arg(field(scope.tenant(), receipt));
