@@ -18,7 +18,7 @@ use bennu_domain::ids::TenantId;
 use tokio::sync::oneshot;
 
 use crate::fair_queue::FairQueue;
-use crate::yielding::yield_to_others;
+use bennu_store::yielding::yield_to_others;
 
 /// Requests of a tenant that waits for few. Whoever sends one after the other has two for a moment when some are slow.
 const FEW: usize = 2;
@@ -234,7 +234,7 @@ mod tests {
 
     use super::*;
     #[cfg(target_os = "linux")]
-    use crate::yielding::NICENESS;
+    use bennu_store::yielding::NICENESS;
 
     const NOISY: TenantId = TenantId(1);
     const QUIET: TenantId = TenantId(2);

@@ -6,7 +6,6 @@ mod fair_queue;
 mod ingest;
 pub mod receive;
 pub mod write;
-mod yielding;
 
 pub use decode_pool::DecodePool;
 pub use ingest::Ingest;

@@ -1,10 +1,15 @@
 //! Opens the database: SQLite for the embedded shape, Postgres for the distributed one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions as SeaOptions, Database, DatabaseConnection, DbErr};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::yielding::yield_to_others;
 
 /// Where the rows are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,16 +103,40 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connections, DbE
         }
         // SQLite has one writer at a time: a pool of one makes the others wait here, not in busy loops.
         DatabaseLocation::SqliteFile(path) => {
-            let file = |connections, cache| sqlite_file(path, connections, options.acquire, cache);
-            let mut writer = file(1, WRITER_CACHE);
+            let file = |thread, connections, cache| {
+                let mut file = base_options("sqlite:".to_owned(), connections, options.acquire);
+                let path = path.clone(); // set past the URL, in which `?`, `#` and `%` would mean something
+                file.map_sqlx_sqlite_opts(move |sqlite| {
+                    let sqlite = sqlite.filename(&path).create_if_missing(true);
+                    sqlite_pragmas(sqlite.thread_name(move |_| String::from(thread)), cache)
+                });
+                file
+            };
+            let mut writer = file("sqlite-writer", 1, WRITER_CACHE);
             writer.min_connections(1);
             let write = Database::connect(writer).await?;
             let readers = options.connections.max(1);
-            let read = Database::connect(file(readers, READER_CACHES / readers)).await?;
-            let folding = Database::connect(file(1, WRITER_CACHE)).await?;
+            let read = Database::connect(file("sqlite-reader", readers, READER_CACHES / readers)).await?;
+            let folding = connect_yielding(file("sqlite-folding", 1, WRITER_CACHE)).await?;
             Ok(Connections { batches: write.clone(), write, read, folding: Some(folding) })
         }
     }
+}
+
+/// SQLite runs on a thread that the driver starts for each connection. Nobody waits for this one's: it takes a hundredth of a second at
+/// a time, in which others had to wait for a processor.
+async fn connect_yielding(mut options: SeaOptions) -> Result<DatabaseConnection, DbErr> {
+    // A connection that is opened anew would be by another thread.
+    options.idle_timeout(None).max_lifetime(None);
+    let (connected, connection) = oneshot::channel();
+    let runtime = Handle::current();
+    let connecting = move || {
+        yield_to_others();
+        let _ = connected.send(runtime.block_on(Database::connect(options))); // who asked may be gone
+    };
+    let started = thread::Builder::new().name("connect".to_owned()).spawn(connecting);
+    started.map_err(|error| DbErr::Custom(error.to_string()))?;
+    connection.await.map_err(|error| DbErr::Custom(error.to_string()))?
 }
 
 /// A pool of connections to a Postgres server.
@@ -140,16 +169,6 @@ fn base_options(url: String, connections: u32, acquire: Duration) -> SeaOptions 
     options
 }
 
-/// The path is set past the URL, in which `?`, `#` and `%` would mean something.
-fn sqlite_file(path: &Path, connections: u32, acquire: Duration, cache: u32) -> SeaOptions {
-    let path = path.to_owned();
-    let mut options = base_options("sqlite:".to_owned(), connections, acquire);
-    options.map_sqlx_sqlite_opts(move |sqlite| {
-        sqlite_pragmas(sqlite.filename(&path).create_if_missing(true), cache)
-    });
-    options
-}
-
 fn sqlite_pragmas(sqlite: SqliteConnectOptions, cache: u32) -> SqliteConnectOptions {
     sqlite
         .page_size(4096) // compressed blocks of about 6 KB waste a quarter of larger pages
@@ -165,4 +184,35 @@ fn sqlite_pragmas(sqlite: SqliteConnectOptions, cache: u32) -> SqliteConnectOpti
         .pragma("journal_size_limit", "134217728")
         .pragma("secure_delete", "on") // what is deleted is overwritten
         .pragma("temp_store", "memory")
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::yielding::NICENESS;
+
+    /// Of the threads of this process with that name.
+    fn niceness(name: &str) -> Vec<i32> {
+        let threads = fs::read_dir("/proc/self/task").unwrap().map(|thread| thread.unwrap().path());
+        let named = threads.filter(|thread| {
+            fs::read_to_string(thread.join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+        });
+        // After the name, which stands in brackets, from the third field on; this is the nineteenth. See proc_pid_stat(5).
+        let stats = named.filter_map(|thread| fs::read_to_string(thread.join("stat")).ok());
+        stats
+            .map(|stat| stat.rsplit_once(')').unwrap().1.split(' ').nth(17).unwrap().parse().unwrap())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn the_log_is_folded_by_a_thread_that_yields_to_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let location = DatabaseLocation::SqliteFile(directory.path().join("bennu.db"));
+        let connections = connect(&ConnectOptions::new(location, 1)).await.unwrap();
+        let folding = niceness("sqlite-folding");
+        assert!(!folding.is_empty() && folding.iter().all(|niceness| *niceness == NICENESS), "{folding:?}");
+        drop(connections);
+    }
 }

@@ -37,6 +37,7 @@ mod traces;
 mod transaction;
 mod transfer;
 mod write_back;
+pub mod yielding;
 
 pub use accounts::{
     Accept, Account, AccountEmail, AddMember, ApiKey, CreateTenant, Directory, Identity, Invitation, Invitee,

@@ -36,7 +36,7 @@ impl From<AnnotationResult> for Verdict {
 }
 
 macro_rules! annotation_data {
-    ($name:ident, $kind:ident, { $($field:ident: $type:ty as $schema:ty),+ }, |$data:ident| $target:expr) => {
+    ($name:ident, $kind:ident, { $($field:ident: $type:ty as $schema:ty),+ }, $target:expr) => {
         #[derive(Deserialize, ToSchema)]
         pub struct $name {
             $(#[schema(value_type = $schema)] $field: $type,)+
@@ -54,37 +54,30 @@ macro_rules! annotation_data {
             const KIND: TargetKind = TargetKind::$kind;
 
             fn into_annotation(self) -> Annotation {
-                let $data = &self;
-                let target = $target;
+                let Self { $($field,)+ name, annotator_kind, result, metadata, identifier } = self;
                 Annotation {
-                    target,
-                    name: self.name,
-                    identifier: self.identifier,
-                    annotator: self.annotator_kind,
+                    target: $target,
+                    name,
+                    identifier,
+                    annotator: annotator_kind,
                     source: AnnotationSource::Api,
                     user: None,
-                    verdict: self.result.unwrap_or_default().into(),
-                    metadata: Value::Object(self.metadata.unwrap_or_default()).to_string(),
+                    verdict: result.unwrap_or_default().into(),
+                    metadata: Value::Object(metadata.unwrap_or_default()).to_string(),
                 }
             }
         }
     };
 }
 
-annotation_data!(SpanAnnotationData, Span, { span_id: String as String }, |data| Target::Span(
-    data.span_id.clone()
-));
-annotation_data!(TraceAnnotationData, Trace, { trace_id: String as String }, |data| Target::Trace(
-    data.trace_id.clone()
-));
-annotation_data!(SessionAnnotationData, Session, { session_id: String as String }, |data| Target::Session(
-    data.session_id.clone()
-));
+annotation_data!(SpanAnnotationData, Span, { span_id: String as String }, Target::Span(span_id));
+annotation_data!(TraceAnnotationData, Trace, { trace_id: String as String }, Target::Trace(trace_id));
+annotation_data!(SessionAnnotationData, Session, { session_id: String as String }, Target::Session(session_id));
 annotation_data!(
     SpanDocumentAnnotationData,
     Document,
     { span_id: String as String, document_position: LaxInteger as i64 },
-    |data| Target::Document(data.span_id.clone(), data.document_position.0)
+    Target::Document(span_id, document_position.0)
 );
 
 #[derive(Serialize, ToSchema)]

@@ -1,6 +1,6 @@
 //! Jobs that are kept for the worker of the process that queued them.
 
-use bennu_queue::{AnnotationJobs as _, ClaimedJob};
+use bennu_queue::ClaimedJob;
 
 use crate::support::{TestQueue, claim_by, request, tenant};
 
@@ -45,7 +45,11 @@ async fn what_they_leave_no_room_for_waits_in_the_table_and_has_its_turn_in_orde
     }
     assert_eq!(receipts(&claim_by(&*queue.other_worker, 10).await), ["d", "e"], "four megabytes are kept");
     queue_large(&queue, "f").await;
-    assert_eq!(receipts(&claim_by(&*queue.other_worker, 10).await), ["f"], "and no more until they are claimed");
+    assert_eq!(
+        receipts(&claim_by(&*queue.other_worker, 10).await),
+        ["f"],
+        "and no more until they are claimed"
+    );
     assert_eq!(receipts(&queue.claim(10).await), ["a", "b"], "two at once");
     assert_eq!(receipts(&queue.claim(10).await), ["c"]);
     assert!(queue.jobs.claim(10).await.unwrap().is_empty());

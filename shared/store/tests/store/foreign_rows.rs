@@ -149,7 +149,7 @@ async fn fill(data: ScopedStore<'_>, mark: &str) -> Rows {
     let project = data.project_named("p").await.unwrap().unwrap().id;
     assert_eq!(data.assign_annotation_config(project, config.id).await.unwrap(), Assignment::Done);
     data.put_price(&price(if mark == "mine" { 4.0 } else { 6.0 })).await.unwrap();
-    data.queue_jobs(vec![job(mark)]).await.unwrap().durable().await.unwrap();
+    data.queue_jobs(vec![job(mark)], data.time()).await.unwrap().1.durable().await.unwrap();
     data.fail_queued(&queued(annotation(of_span(1), "quality", mark), 0), mark).await.unwrap();
     let failures = data.annotation_failures(&FailureSelection::All, None, 1).await.unwrap();
     register(data, &format!("of {mark}")).await;
@@ -486,7 +486,9 @@ methods! {
     }
     put_price(own, mine, theirs) { own.put_price(&price(77.0)).await.unwrap(); }
     delete_price(own, mine, theirs) { assert!(own.delete_price("model").await.unwrap()); }
-    queue_jobs(own, mine, theirs) { own.queue_jobs(vec![job("again")]).await.unwrap().durable().await.unwrap(); }
+    queue_jobs(own, mine, theirs) {
+        own.queue_jobs(vec![job("again")], own.time()).await.unwrap().1.durable().await.unwrap();
+    }
     queued_items(own, mine, theirs) { assert_eq!(own.queued_items(RECEIPT).await.unwrap(), 1); }
     apply_queued(own, mine, theirs) {
         let items = [queued(annotation(of_span(1), "quality", "queued"), 1)];

@@ -64,7 +64,7 @@ async fn queued_annotations_are_gone_from_the_files_with_their_project_and_their
     db.write(request().project("p").span(span(1, 1))).await;
     let queue = async || {
         let job = NewJobRow { receipt: "r".to_owned(), items: 1, payload: CANARY.repeat(5_000).into() };
-        db.data().queue_jobs(vec![job]).await.unwrap().durable().await.unwrap();
+        db.data().queue_jobs(vec![job], db.data().time()).await.unwrap().1.durable().await.unwrap();
         assert!(sightings(&db) >= 5_000, "the test would see it");
     };
     queue().await;

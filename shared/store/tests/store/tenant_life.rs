@@ -204,7 +204,7 @@ async fn what_comes_for_an_erased_tenant_is_dropped(db: TestStore) {
     // Whoever is answered at once hears of it.
     for refused in [
         data.annotate(vec![annotation(of_span(1), "n", "l")]).await.map(drop),
-        data.queue_jobs(vec![job()]).await.map(drop),
+        data.queue_jobs(vec![job()], data.time()).await.map(drop),
         data.add_member(new_member("late", Role::Admin)).await.map(drop),
         data.create_project(&ProjectName::new("q").unwrap(), None).await.map(drop),
         directory(&db).begin_log_in(log_in("late", one, UserId::FIRST_ADMIN, patient)).await.map(drop),
@@ -437,7 +437,7 @@ async fn fill_annotations(data: ScopedStore<'_>) {
     };
     let project = data.project_named("p").await.unwrap().unwrap().id;
     data.assign_annotation_config(project, config.id).await.unwrap();
-    data.queue_jobs(vec![job()]).await.unwrap().durable().await.unwrap();
+    data.queue_jobs(vec![job()], data.time()).await.unwrap().1.durable().await.unwrap();
     // Of a span that never comes: a receipt, and a failure.
     let patience_ends = data.time().after(Duration::from_hours(1));
     data.apply_queued(&[queued(99)], patience_ends).await.unwrap().1.durable().await.unwrap();

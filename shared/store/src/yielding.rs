@@ -1,4 +1,4 @@
-//! Threads that yield to all others of the machine.
+//! Threads that yield to all others of the machine: nobody waits for what they do, or only those who send much.
 
 /// Against a thread that is never at rest one that is so much nicer gets two fifths of what it would get else, and all that
 /// others leave. Much nicer ones would be starved by other programs of the machine.
@@ -14,11 +14,12 @@ const TURN: u64 = 20_000_000;
 #[cfg(not(target_os = "linux"))]
 pub fn yield_to_others() {}
 
+/// This thread, and those that it starts.
 #[cfg(target_os = "linux")]
 pub fn yield_to_others() {
     let yielding = rustix::process::nice(NICENESS).map_err(std::io::Error::from).and_then(take_long_turns);
     if let Err(error) = yielding {
-        tracing::warn!(%error, "threads that decode do not yield to all others");
+        tracing::warn!(%error, "a thread does not yield to all others");
     }
 }
 
