@@ -1,9 +1,9 @@
 //! Threads that yield to all others of the machine: nobody waits for what they do, or only those who send much.
 
-/// Against a thread that is never at rest one that is so much nicer gets two fifths of what it would get else, and all that
-/// others leave. Much nicer ones would be starved by other programs of the machine.
+/// Against a thread that is never at rest one that is so much nicer gets a tenth of a processor, and all that others leave. Much
+/// nicer ones would be starved by other programs of the machine, less nice ones run while the thread waits on which spans are written.
 #[cfg(target_os = "linux")]
-pub const NICENESS: i32 = 4;
+pub const NICENESS: i32 = 10;
 
 /// The turn on a processor that threads which yield ask for, in nanoseconds. Linux (6.12 and later, see `sched_setattr(2)`) lets those
 /// with shorter ones, which all others have, interrupt them as soon as they wake up, and not at the end of a turn of theirs.
