@@ -197,6 +197,9 @@ impl Store {
 
     /// Jobs are due at once that were claimed and not begun.
     pub async fn release_jobs(&self, jobs: &[JobKey]) -> Result<(), StoreError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
         let mut rows = RowSet::new(KEY, jobs.len());
         jobs.iter().for_each(|key| rows.push(key.values()));
         let transaction = self.jobs().begin(Door::AcrossTenants("giving queued annotations back")).await?;
