@@ -187,6 +187,7 @@ fn sqlite_pragmas(sqlite: SqliteConnectOptions, cache: u32) -> SqliteConnectOpti
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used)] // clippy knows only functions marked as tests, not their helpers
 mod tests {
     use std::fs;
 
