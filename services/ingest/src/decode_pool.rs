@@ -15,10 +15,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use bennu_domain::ids::TenantId;
+use bennu_store::yielding::yield_to_others;
 use tokio::sync::oneshot;
 
 use crate::fair_queue::FairQueue;
-use bennu_store::yielding::yield_to_others;
 
 /// Requests of a tenant that waits for few. Whoever sends one after the other has two for a moment when some are slow.
 const FEW: usize = 2;
@@ -229,12 +229,12 @@ impl fmt::Debug for Job {
 mod tests {
     use std::sync::mpsc;
 
+    #[cfg(target_os = "linux")]
+    use bennu_store::yielding::NICENESS;
     use futures::FutureExt as _;
     use futures::future::{BoxFuture, join_all};
 
     use super::*;
-    #[cfg(target_os = "linux")]
-    use bennu_store::yielding::NICENESS;
 
     const NOISY: TenantId = TenantId(1);
     const QUIET: TenantId = TenantId(2);

@@ -119,6 +119,23 @@ impl Disturbance for Ending {
     }
 }
 
+/// The shutdown comes when a worker has found nothing and something was queued meanwhile, which is kept for it.
+pub struct EndingTooSoon {
+    pub shutdown: Shutdown,
+    pub scope: TenantScope,
+    pub queued: Vec<AnnotationJob>,
+}
+
+#[async_trait]
+impl Disturbance for EndingTooSoon {
+    async fn claim(&self, queue: &Queue, most: usize) -> Result<Vec<ClaimedJob>, JobsError> {
+        let claimed = queue.claim(most).await?;
+        queue.enqueue(&self.scope, self.queued.clone()).await?;
+        self.shutdown.fire(0);
+        Ok(claimed)
+    }
+}
+
 /// A job is settled only when what comes after it is applied.
 pub struct Slow {
     pub store: Store,

@@ -20,7 +20,7 @@ use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tokio::sync::watch;
 
 use bench::{Bench, LEASE, PATIENCE, annotation, eventually, of_span};
-use disturbed::{ClaimedBefore, Deadly, Ending, Slow};
+use disturbed::{ClaimedBefore, Deadly, Ending, EndingTooSoon, Slow};
 
 #[actix::test]
 async fn what_is_queued_is_applied() {
@@ -189,6 +189,16 @@ async fn the_next_set_is_claimed_while_one_is_applied_and_both_are_before_the_en
     let last = (30 - left - 1).to_string();
     assert_eq!(bench.labels().await, vec![last; 100]);
     assert_eq!(bench.outcomes(&format!("r{}", 30 - left)).await, []);
+}
+
+#[actix::test]
+async fn what_is_kept_for_a_worker_that_ends_is_anothers_before_its_lease_is_over() {
+    let mut bench = Bench::new().await;
+    let queued = AnnotationJob::of_request("r", bench.clock.now(), vec![annotation("r", of_span(1))]);
+    let (shutdown, scope) = (bench.shutdown.clone(), bench.scope);
+    let _arbiter = bench.work_beside(EndingTooSoon { shutdown, scope, queued }).await;
+    bench.reopen().await;
+    eventually("a job", async || !bench.jobs.claim(1).await.unwrap().is_empty()).await;
 }
 
 #[actix::test]
