@@ -9,6 +9,7 @@ use sea_orm::{ConnectOptions as SeaOptions, Database, DatabaseConnection, DbErr}
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::journal::LONG_LOG;
 use crate::yielding::yield_to_others;
 
 /// Where the rows are.
@@ -53,6 +54,9 @@ impl ConnectOptions {
 const IDLE_TRANSACTION: Duration = Duration::from_mins(5);
 /// Another process may hold SQLite's write lock for a moment (a backup, a shell).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of a page of SQLite: compressed blocks of about 6 KB waste a quarter of larger ones.
+const PAGE: u32 = 4_096;
 
 /// Pages that a connection of SQLite keeps in memory, in KiB: of the writer, and of all readers together, who take turns. What
 /// they do not keep is in the memory of the system, microseconds away.
@@ -171,17 +175,18 @@ fn base_options(url: String, connections: u32, acquire: Duration) -> SeaOptions 
 
 fn sqlite_pragmas(sqlite: SqliteConnectOptions, cache: u32) -> SqliteConnectOptions {
     sqlite
-        .page_size(4096) // compressed blocks of about 6 KB waste a quarter of larger pages
+        .page_size(PAGE)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal) // the journal syncs each commit itself, see there
         .statement_cache_capacity(CACHED_STATEMENTS)
         .row_buffer_size(ROWS_ON_THE_WAY)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("cache_size", format!("-{cache}")) // KiB
-        .pragma("wal_autocheckpoint", "16384") // pages, 64 MiB: the journal has folded all but the end of them by then
-        // Gives the disk back after a burst. The commit that cuts the log takes 30 ms longer, so no log that is folded in time
-        // is cut.
-        .pragma("journal_size_limit", "134217728")
+        // In pages: the journal has folded all but the end of them by then.
+        .pragma("wal_autocheckpoint", (2 * LONG_LOG).to_string())
+        // In bytes: gives the disk back after a burst. The commit that cuts the log takes 30 ms longer, so no log that is folded in
+        // time is cut.
+        .pragma("journal_size_limit", (3 * LONG_LOG * i64::from(PAGE)).to_string())
         .pragma("secure_delete", "on") // what is deleted is overwritten
         .pragma("temp_store", "memory")
 }

@@ -17,10 +17,11 @@ use crate::error::StoreError;
 use crate::write_back::write_back;
 
 /// Bytes written between two foldings: few enough that none keeps the disk busy for long, enough to write pages that change
-/// often only once. With the pages that spans share the log grows by three or four times as many.
-const FOLD_EVERY: usize = 4 << 20;
-/// Pages, 32 MiB, after which the log should begin anew. Twice as many and SQLite folds it inside of a commit.
-const LONG_LOG: i64 = 8_192;
+/// often only once. With the pages that spans share the log grows by three or four times as many. With a quarter of this
+/// there is a folding under way so often that the slowest acknowledgements beside a flood take a tenth longer.
+const FOLD_EVERY: usize = 16 << 20;
+/// Pages, 128 MiB, after which the log should begin anew. Twice as many and SQLite folds it inside of a commit.
+pub(crate) const LONG_LOG: i64 = 32_768;
 /// Foldings of a long log before the last one. Each takes a fraction of the time of the one before it, and so leaves a fraction of
 /// the pages.
 const ROUNDS: usize = 2;
