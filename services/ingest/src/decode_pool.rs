@@ -4,7 +4,8 @@
 //! of a thread that decodes, and again after each of its system calls, holds every tenant up.
 //!
 //! One thread more does not yield: it decodes for tenants that wait for the answers to a few requests only. Beside a flood theirs
-//! would be interrupted for everything that the flood has others do.
+//! would be interrupted for everything that the flood has others do. While there are such tenants, one of those that yield rests:
+//! two processors have so much to do for a flood then that it is taken in faster if one of them is left to whoever writes and answers.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -13,6 +14,7 @@ use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use bennu_domain::ids::TenantId;
 use bennu_store::yielding::yield_to_others;
@@ -22,6 +24,8 @@ use crate::fair_queue::FairQueue;
 
 /// Requests of a tenant that waits for few. Whoever sends one after the other has two for a moment when some are slow.
 const FEW: usize = 2;
+/// A tenant that waits for few requests counts as there this long after the last one.
+const STAY: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; the threads end with the last clone. Those who wait hold a request each, which the budget of the receivers
 /// bounds.
@@ -41,6 +45,8 @@ struct Shared {
     queue: Mutex<Queue>,
     /// There is something for a thread that yields.
     many: Condvar,
+    /// There is something for the one of them that rests at times.
+    spare: Condvar,
     /// There is something for the one that does not.
     few: Condvar,
 }
@@ -55,6 +61,8 @@ struct Queue {
     under_way: HashMap<TenantId, usize>,
     /// Whether the thread for few will take the next one at once.
     few_rests: bool,
+    /// When a tenant with few requests last came beside one with many.
+    both_at: Option<Instant>,
     ended: bool,
 }
 
@@ -73,11 +81,15 @@ pub struct UnderWay {
     tenant: TenantId,
 }
 
+/// What a thread does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Priority {
-    /// Of threads that yield to all others.
-    Low,
-    Normal,
+enum Role {
+    /// All there is, and yields to all others.
+    Many,
+    /// The same, unless tenants with few requests and with many are there.
+    Spare,
+    /// That of tenants with few requests.
+    Few,
 }
 
 impl DecodePool {
@@ -90,12 +102,13 @@ impl DecodePool {
         let shared = Arc::new(Shared::default());
         shared.queue().few_rests = true; // as it will once it has started
         let pool = Self(Arc::new(Handle(Arc::clone(&shared))));
-        let spawn = |name: String, priority| {
+        let spawn = |name: String, role| {
             let shared = Arc::clone(&shared);
-            thread::Builder::new().name(name).spawn(move || shared.work(priority)).map(drop)
+            thread::Builder::new().name(name).spawn(move || shared.work(role)).map(drop)
         };
-        (0..threads).try_for_each(|number| spawn(format!("decode-{number}"), Priority::Low))?;
-        spawn("decode-few".to_owned(), Priority::Normal)?;
+        let role = |number| if number == 1 { Role::Spare } else { Role::Many };
+        (0..threads).try_for_each(|number| spawn(format!("decode-{number}"), role(number)))?;
+        spawn("decode-few".to_owned(), Role::Few)?;
         Ok(pool)
     }
 
@@ -132,35 +145,43 @@ impl Shared {
     fn push(&self, tenant: TenantId, job: Job) {
         let mut queue = self.queue();
         let waits_for_few = queue.under_way.get(&tenant).is_some_and(|requests| *requests <= FEW);
+        let now = Instant::now();
         if waits_for_few {
             queue.few.push_back(job);
+            if queue.under_way.values().any(|requests| *requests > FEW) {
+                queue.both_at = Some(now);
+            }
         } else {
             queue.many.push(tenant, job);
         }
         if waits_for_few && !queue.has_few_to_spare() {
             self.few.notify_one();
-        } else {
-            self.many.notify_one();
+            return;
+        }
+        self.many.notify_one();
+        if !queue.are_both_there(now) {
+            self.spare.notify_one();
         }
     }
 
     /// Works until the pool ends.
-    fn work(&self, priority: Priority) {
-        if priority == Priority::Low {
+    fn work(&self, role: Role) {
+        if role != Role::Few {
             yield_to_others();
         }
-        while let Some(work) = self.next(priority) {
+        while let Some(work) = self.next(role) {
             // Whoever waits for it hears of a panic; the thread goes on with others.
             let _ = catch_unwind(AssertUnwindSafe(work));
         }
     }
 
-    fn next(&self, priority: Priority) -> Option<Work> {
+    fn next(&self, role: Role) -> Option<Work> {
         let mut queue = self.queue();
         loop {
-            let (next, changed) = match priority {
-                Priority::Low => (queue.next(), &self.many),
-                Priority::Normal => (queue.next_of_few(), &self.few),
+            let (next, changed) = match role {
+                Role::Many => (queue.next(), &self.many),
+                Role::Spare => (queue.next_of_spare(Instant::now()), &self.spare),
+                Role::Few => (queue.next_of_few(), &self.few),
             };
             if let Some(job) = next {
                 if queue.has_few_to_spare() {
@@ -185,6 +206,16 @@ impl Queue {
     fn next(&mut self) -> Option<Job> {
         let spare = if self.has_few_to_spare() { self.few.pop_front() } else { None };
         spare.or_else(|| self.many.turn(first).flatten())
+    }
+
+    /// What waits when the thread rests is done by the others; it is woken by what comes later.
+    fn next_of_spare(&mut self, now: Instant) -> Option<Job> {
+        if self.are_both_there(now) { None } else { self.next() }
+    }
+
+    /// A tenant with few requests and one with many.
+    fn are_both_there(&self, now: Instant) -> bool {
+        self.both_at.is_some_and(|at| now.duration_since(at) < STAY)
     }
 
     fn next_of_few(&mut self) -> Option<Job> {
@@ -215,6 +246,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.0.queue().ended = true;
         self.0.many.notify_all();
+        self.0.spare.notify_all();
         self.0.few.notify_all();
     }
 }
@@ -302,6 +334,27 @@ mod tests {
         let BusyPool { pool, yielding: _yielding, few, _waiting } = busy_pool();
         assert_eq!(served(&pool, &[QUIET, OTHER], &few).await, [QUIET, OTHER]);
         assert!(pool.0.0.queue().under_way.is_empty());
+    }
+
+    #[test]
+    fn one_thread_rests_while_a_tenant_with_few_requests_is_beside_one_with_many() {
+        let shared = Shared::default();
+        let many = || shared.push(NOISY, Job { bytes: 1, work: Box::new(|| {}) });
+        let few = || shared.push(QUIET, Job { bytes: 1, work: Box::new(|| {}) });
+        shared.queue().under_way.insert(QUIET, 1);
+        let next_of_spare = |after| shared.queue().next_of_spare(Instant::now() + after).is_some();
+        few();
+        many();
+        assert!(next_of_spare(Duration::ZERO), "nobody has many requests");
+        shared.queue().under_way.insert(NOISY, FEW + 1);
+        many();
+        assert!(next_of_spare(Duration::ZERO), "the other one may have gone");
+        few();
+        many();
+        assert!(!next_of_spare(Duration::ZERO));
+        assert!(shared.queue().next().is_some(), "the other threads go on");
+        many();
+        assert!(next_of_spare(STAY));
     }
 
     #[tokio::test]
