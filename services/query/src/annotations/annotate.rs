@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use bennu_access::Write;
 use bennu_domain::annotation::{Annotation, MAX_KEY_BYTES, NOTE_NAME, TargetKind};
-use bennu_kit::http::{ApiError, DataItems, FieldError, QueryString};
+use bennu_kit::http::{ApiError, DataItems, FieldError, Loc, QueryString};
 use bennu_queue::AnnotationJobs;
 use bennu_store::{AnnotationOutcome, AnnotationWrite};
 use serde_json::{Value, json};
@@ -158,15 +158,16 @@ fn check(kind: TargetKind, annotations: &[Annotation]) -> Result<(), ApiError> {
             )));
         }
         for (field, text) in [("name", &annotation.name), ("identifier", &annotation.identifier)] {
-            errors.extend(too_long(vec!["body".into(), "data".into(), index.into(), field.into()], text));
+            let loc = || vec!["body".into(), "data".into(), index.into(), field.into()];
+            errors.extend(too_long(loc, text));
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(ApiError::Validation(errors)) }
 }
 
 /// Names and identifiers are keys, see [`MAX_KEY_BYTES`].
-pub(super) fn too_long(loc: Vec<bennu_kit::http::Loc>, text: &str) -> Option<FieldError> {
+pub(super) fn too_long(loc: impl FnOnce() -> Vec<Loc>, text: &str) -> Option<FieldError> {
     let rule = || format!("must have at most {MAX_KEY_BYTES} bytes");
-    let error = || FieldError::body(loc, "string_too_long", rule(), &Value::from(text));
+    let error = || FieldError::body(loc(), "string_too_long", rule(), &Value::from(text));
     (text.len() > MAX_KEY_BYTES).then(|| error().with(json!({ "max_length": MAX_KEY_BYTES })))
 }

@@ -103,7 +103,7 @@ async fn create(
             errors.push(error.with(json!({ "min_length": 1 })));
         }
     }
-    errors.extend(too_long(vec!["body".into(), "data".into(), "identifier".into()], &identifier));
+    errors.extend(too_long(|| vec!["body".into(), "data".into(), "identifier".into()], &identifier));
     if !errors.is_empty() {
         return Err(ApiError::Validation(errors));
     }

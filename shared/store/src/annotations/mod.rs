@@ -4,6 +4,7 @@
 
 mod apply;
 mod delete;
+mod insertion;
 mod known_spans;
 mod list;
 mod span_rows;

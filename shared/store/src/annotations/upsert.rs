@@ -6,6 +6,7 @@ use bennu_domain::ids::AnnotationId;
 use sea_orm::{QueryResult, Value};
 
 use super::StorableWrite;
+use super::insertion::{ROW, insert, row};
 use super::summaries::SummaryChanges;
 use super::targets::Place;
 use crate::bulk::{ColumnType, RowSet, reserve_ids};
@@ -13,7 +14,7 @@ use crate::error::StoreError;
 use crate::store::{ScopedStore, is_postgres};
 use crate::transaction::WriteTransaction;
 
-use ColumnType::{BigInt, Double, Text};
+use ColumnType::{BigInt, Text};
 
 /// An annotation, its place in the request and that of its target.
 pub(super) struct Upsert<'a> {
@@ -23,7 +24,7 @@ pub(super) struct Upsert<'a> {
 }
 
 /// What an annotation is one of: kind and row of the target, position, name, identifier.
-type Key<'a> = (i16, i64, i64, &'a str, &'a str);
+pub(super) type Key<'a> = (i16, i64, i64, &'a str, &'a str);
 
 /// What is known of a row before it changes.
 struct Existing {
@@ -47,11 +48,11 @@ impl<'a> Upsert<'a> {
 }
 
 /// An annotation that counts: of several with one key the latest, of equally late ones the last.
-struct Latest<'a> {
-    key: Key<'a>,
-    upsert: &'a Upsert<'a>,
+pub(super) struct Latest<'a> {
+    pub key: Key<'a>,
+    pub upsert: &'a Upsert<'a>,
     /// A fresh one, or that of the row that is there.
-    id: i64,
+    pub id: i64,
 }
 
 /// Answers the row of each annotation by its index. A row that is later than what comes stays as it is.
@@ -66,9 +67,7 @@ pub(super) async fn upsert(
     let (mut latest, of_upsert) = latest(upserts);
     reserve(transaction, &mut latest).await?;
     let tenant: [Value; 1] = [scoped.tenant.into()];
-    let order = insert_order(transaction, &latest);
-    let rows = order.iter().map(|new| row(new));
-    let inserted = RowSet::execute_made(ROW, rows, transaction, &insert(transaction), &tenant).await?;
+    let inserted = insert(scoped, transaction, &insert_order(transaction, &latest)).await?;
     let existing = if inserted < latest.len() as u64 {
         find_existing(scoped, transaction, &latest).await?
     } else {
@@ -180,72 +179,6 @@ async fn find_existing(
     };
     Ok(rows.query(transaction, &sql, &[scoped.tenant.into()], read).await?.into_iter().collect())
 }
-
-/// `given` says which of the columns that may be null are not, because row sets hold no nulls.
-const ROW: &[(&str, ColumnType)] = &[
-    ("id", BigInt),
-    ("project_id", BigInt),
-    ("target_kind", BigInt),
-    ("target_row_id", BigInt),
-    ("position", BigInt),
-    ("name", Text),
-    ("identifier", Text),
-    ("annotator_kind", BigInt),
-    ("source", BigInt),
-    ("given", BigInt),
-    ("user_id", BigInt),
-    ("label", Text),
-    ("score", Double),
-    ("explanation", Text),
-    ("metadata", Text),
-    ("received", BigInt),
-];
-
-fn row(Latest { key, upsert, id }: &Latest<'_>) -> [Value; ROW.len()] {
-    let (kind, target, position, name, identifier) = *key;
-    let annotation = &upsert.write.annotation;
-    let verdict = &annotation.verdict;
-    let given = i64::from(annotation.user.is_some())
-        | i64::from(verdict.label.is_some()) << 1
-        | i64::from(verdict.score.is_some()) << 2
-        | i64::from(verdict.explanation.is_some()) << 3;
-    [
-        (*id).into(),
-        upsert.place.project.into(),
-        i64::from(kind).into(),
-        target.into(),
-        position.into(),
-        name.into(),
-        identifier.into(),
-        i64::from(annotation.annotator.code()).into(),
-        i64::from(annotation.source.code()).into(),
-        given.into(),
-        annotation.user.map_or(0, |user| user.0).into(),
-        verdict.label.as_deref().unwrap_or_default().into(),
-        verdict.score.unwrap_or_default().into(),
-        verdict.explanation.as_deref().unwrap_or_default().into(),
-        annotation.metadata.as_str().into(),
-        upsert.write.received.0.into(),
-    ]
-}
-
-/// Leaves out those whose keys are there. What may end half done has SQLite keep a copy of each page that it changes, to be able to
-/// take that back: `ON CONFLICT` may as long as a column must not be null, `OR IGNORE` may not.
-fn insert(transaction: &WriteTransaction) -> String {
-    if is_postgres(transaction) {
-        format!("INSERT INTO {ROWS} ON CONFLICT DO NOTHING")
-    } else {
-        format!("INSERT OR IGNORE INTO {ROWS}")
-    }
-}
-
-const ROWS: &str = "annotations (tenant_id, id, project_id, target_kind, target_row_id, position, name, \
-    identifier, annotator_kind, source, user_id, label, score, explanation, metadata, created_at, updated_at) \
-    SELECT {0}, v.id, v.project_id, v.target_kind, v.target_row_id, v.position, v.name, v.identifier, \
-    v.annotator_kind, v.source, CASE WHEN v.given & 1 <> 0 THEN v.user_id END, \
-    CASE WHEN v.given & 2 <> 0 THEN v.label END, CASE WHEN v.given & 4 <> 0 THEN v.score END, \
-    CASE WHEN v.given & 8 <> 0 THEN v.explanation END, v.metadata, v.received, v.received \
-    FROM v WHERE true";
 
 const UPDATE: &str = "UPDATE annotations SET project_id = v.project_id, annotator_kind = v.annotator_kind, \
     source = v.source, user_id = CASE WHEN v.given & 1 <> 0 THEN v.user_id END, \

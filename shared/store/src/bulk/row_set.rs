@@ -12,10 +12,9 @@ use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
 
 use crate::error::StoreError;
-use crate::store::is_postgres;
 
 /// Rows a SQLite statement; more does not get faster, and SQLite allows 32,766 parameters.
-const LARGEST_CHUNK: usize = 512;
+pub(crate) const LARGEST_CHUNK: usize = 512;
 
 /// Types of columns that `v` can have.
 #[derive(Debug, Clone, Copy)]
@@ -50,9 +49,9 @@ impl RowSet {
         Self { columns, values: Vec::with_capacity(rows * columns.len()) }
     }
 
-    pub fn push<const N: usize>(&mut self, row: [Value; N]) {
-        debug_assert_eq!(N, self.columns.len());
+    pub fn push(&mut self, row: impl IntoIterator<Item = Value>) {
         self.values.extend(row);
+        debug_assert_eq!(self.values.len() % self.columns.len(), 0);
     }
 
     fn rows(&self) -> usize {
@@ -74,27 +73,18 @@ impl RowSet {
         Ok(affected)
     }
 
-    /// Like [`Self::execute`], of many rows that are long in the making: on SQLite the next ones are made while a statement with
-    /// those before them is under way on its thread.
-    pub async fn execute_made<const N: usize>(
-        columns: &'static [(&'static str, ColumnType)],
-        mut rows: impl Iterator<Item = [Value; N]>,
+    /// Like [`Self::execute`], of sets that are long in the making: on SQLite the next one is made while a statement with the rows of
+    /// the one before it is under way on its thread. Each comes with its statement and parameters.
+    pub async fn execute_made<'s>(
+        mut sets: impl Iterator<Item = (Self, &'s str, Vec<Value>)>,
         connection: &impl ConnectionTrait,
-        sql: &str,
-        parameters: &[Value],
     ) -> Result<u64, StoreError> {
-        let at_once = if is_postgres(connection) { usize::MAX } else { LARGEST_CHUNK };
-        let mut make = || {
-            let some = rows.by_ref().take(at_once);
-            let mut set = Self::new(columns, some.size_hint().0);
-            some.for_each(|row| set.push(row));
-            set
-        };
-        let (mut set, mut affected) = (make(), 0);
-        while set.rows() > 0 {
-            let (executed, next) = tokio::join!(set.execute(connection, sql, parameters), async { make() });
+        let (mut next, mut affected) = (sets.next(), 0);
+        while let Some((set, sql, parameters)) = next {
+            let (executed, made) =
+                tokio::join!(set.execute(connection, sql, &parameters), async { sets.next() });
             affected += executed?;
-            set = next;
+            next = made;
         }
         Ok(affected)
     }
@@ -171,10 +161,10 @@ impl RowSet {
     }
 }
 
-/// Any number up to 64, or a multiple of it: one or two statements, of 71 sizes. Every statement costs a way to the
-/// thread that runs SQLite and back, which takes longer than most of them.
+/// Any number up to 100, as many as official clients send at once, or a multiple of 64: one or two statements, of 107 sizes. Every
+/// statement costs a way to the thread that runs SQLite and back, which takes longer than most of them.
 fn chunk(rows: usize) -> usize {
-    if rows <= 64 { rows } else { LARGEST_CHUNK.min(rows / 64 * 64) }
+    if rows <= 100 { rows } else { LARGEST_CHUNK.min(rows / 64 * 64) }
 }
 
 fn with_parameters(sql: &str, count: usize, placeholder: impl Fn(usize) -> String) -> String {
@@ -218,8 +208,12 @@ mod tests {
         let insert = "INSERT OR IGNORE INTO kept SELECT v.name || {0} FROM v";
         let mut before = 0;
         for count in [0, 1, LARGEST_CHUNK, 2 * LARGEST_CHUNK + 65] {
-            let rows = (0..count).map(|number| [Value::from(number.to_string())]);
-            let affected = RowSet::execute_made(NAMES, rows, &connection, insert, &["!".into()]).await;
+            let sets = (0..count).map(|number| {
+                let mut set = RowSet::new(NAMES, 1);
+                set.push([number.to_string().into()]);
+                (set, insert, vec!["!".into()])
+            });
+            let affected = RowSet::execute_made(sets, &connection).await;
             assert_eq!(affected.unwrap(), (count - before) as u64);
             before = count;
         }

@@ -1,8 +1,8 @@
 //! Annotations: what is one, what is replaced, what is refused, and in which order they are listed.
 
-use bennu_domain::annotation::{AnnotatorKind, OutOfBounds, TargetKind};
+use bennu_domain::annotation::{AnnotationSource, AnnotatorKind, OutOfBounds, TargetKind};
 use bennu_domain::ids::UserId;
-use bennu_store::{AnnotationList, AnnotationOutcome};
+use bennu_store::{AnnotationList, AnnotationOutcome, AnnotationWrite};
 use bennu_testkit::otlp::{RequestBuilder, request, span};
 use futures::future::join_all;
 
@@ -27,6 +27,7 @@ on_both_engines!(
     tenants_annotate_apart,
     new_ones_and_newer_ones_of_old_come_together,
     a_span_that_came_again_is_found_again,
+    those_of_a_run_are_stored_as_they_came,
 );
 
 fn retriever(trace: u128, id: u64, documents: usize) -> RequestBuilder {
@@ -251,5 +252,42 @@ async fn tenants_annotate_apart(db: TestStore) {
         assert_eq!(labels(&every_annotation(data, project, TargetKind::Span).await), [tenant.to_string()]);
         let foreign = db.tenant(3 - tenant).project_named("p").await.unwrap().unwrap().id;
         assert_eq!(every_annotation(data, foreign, TargetKind::Span).await, []);
+    }
+}
+
+/// What neighbours have in common is told to the database once: here each hundred differs from the next one in one thing.
+async fn those_of_a_run_are_stored_as_they_came(db: TestStore) {
+    const A_RUN: u64 = 100;
+    db.write(request().project("p").spans((1..=6 * A_RUN).map(|id| span(1, id)))).await;
+    db.write(request().project("q").spans((1..=A_RUN).map(|id| span(2, 1_000 + id)))).await;
+    let run = |first: u64, change: fn(&mut AnnotationWrite)| {
+        (first..first + A_RUN).map(move |id| {
+            let mut write = identified(annotation(of_span(id), "a", &id.to_string()), "run");
+            write.annotation.verdict.explanation = (id % 3 > 0).then(|| format!("because {id}"));
+            write.annotation.verdict.score = (id % 5 > 0).then_some(0.5);
+            change(&mut write);
+            write
+        })
+    };
+    let alone = (1..=10).map(|id| annotation(of_span(id), &format!("alone {id}"), "l"));
+    let writes: Vec<AnnotationWrite> = run(1, |_| {})
+        .chain(run(101, |write| r#"{"b":2}"#.clone_into(&mut write.annotation.metadata)))
+        .chain(alone)
+        .chain(run(201, |write| write.annotation.annotator = AnnotatorKind::Human))
+        .chain(run(301, |write| write.annotation.user = Some(UserId(7))))
+        .chain(run(401, |write| write.annotation.source = AnnotationSource::App))
+        .chain(run(501, |write| write.received = at(9)))
+        .chain(run(1, |write| "b".clone_into(&mut write.annotation.name)))
+        .chain(run(1, |write| "other".clone_into(&mut write.annotation.identifier)))
+        .chain(run(1_001, |_| {}))
+        .collect();
+    annotate(db.data(), writes.clone()).await;
+    let mut listed = Vec::new();
+    for project in ["q", "p"] {
+        listed.extend(every_annotation(db.data(), db.project(project).await, TargetKind::Span).await);
+    }
+    assert_eq!(listed.len(), writes.len());
+    for (stored, write) in listed.iter().rev().zip(&writes) {
+        assert_eq!((&stored.annotation, stored.created_at), (&write.annotation, write.received));
     }
 }

@@ -1,0 +1,162 @@
+//! New annotations on their way into the table.
+//!
+//! Most come in runs of an evaluator, whose annotations differ in target and verdict only. Postgres takes all rows in one statement.
+//! SQLite is told each value of each row, so what a run has in common is told once.
+
+use std::iter;
+
+use bennu_domain::annotation::Verdict;
+use sea_orm::Value;
+
+use super::upsert::Latest;
+use crate::bulk::{ColumnType, LARGEST_CHUNK, RowSet};
+use crate::error::StoreError;
+use crate::store::{ScopedStore, is_postgres};
+use crate::transaction::WriteTransaction;
+
+use ColumnType::{BigInt, Double, Text};
+
+/// Of shorter runs the rows are told in full: a statement of their own would cost more.
+const LONG_RUN: usize = 32;
+
+/// First what an annotation has for itself. `given` says which of the columns that may be null are not, because row sets hold no
+/// nulls.
+pub(super) const ROW: &[(&str, ColumnType)] = &[
+    ("id", BigInt),
+    ("target_row_id", BigInt),
+    ("given", BigInt),
+    ("label", Text),
+    ("score", Double),
+    ("explanation", Text),
+    ("project_id", BigInt),
+    ("target_kind", BigInt),
+    ("position", BigInt),
+    ("name", Text),
+    ("identifier", Text),
+    ("annotator_kind", BigInt),
+    ("source", BigInt),
+    ("user_id", BigInt),
+    ("metadata", Text),
+    ("received", BigInt),
+];
+const OWN: &[(&str, ColumnType)] = ROW.split_at(6).0;
+const COMMON: &[(&str, ColumnType)] = ROW.split_at(6).1;
+
+/// Inserts those whose keys are not there yet, in this order; answers how many.
+pub(super) async fn insert(
+    scoped: ScopedStore<'_>,
+    transaction: &WriteTransaction,
+    order: &[&Latest<'_>],
+) -> Result<u64, StoreError> {
+    let postgres = is_postgres(transaction);
+    let (of_all, of_run) = (statement(postgres, false), statement(postgres, true));
+    let mut left = order;
+    let sets = iter::from_fn(|| {
+        let (some, is_run) = if postgres { (left, false) } else { next_rows(left) };
+        left = &left[some.len()..];
+        let first = some.first()?;
+        let tenant = iter::once(scoped.tenant.into());
+        if is_run {
+            let mut rows = RowSet::new(OWN, some.len());
+            some.iter().for_each(|new| rows.push(own(new)));
+            Some((rows, of_run.as_str(), tenant.chain(common(first)).collect()))
+        } else {
+            let mut rows = RowSet::new(ROW, some.len());
+            some.iter().for_each(|new| rows.push(row(new)));
+            Some((rows, of_all.as_str(), tenant.collect()))
+        }
+    });
+    RowSet::execute_made(sets, transaction).await
+}
+
+/// A long run, or what comes before the next one.
+fn next_rows<'o, 'a>(order: &'o [&'o Latest<'a>]) -> (&'o [&'o Latest<'a>], bool) {
+    let mut rows = 0;
+    for run in order.chunk_by(|one, next| are_of_one_run(one, next)) {
+        if run.len() >= LONG_RUN {
+            let is_first = rows == 0;
+            let rows = if is_first { run.len() } else { rows };
+            return (&order[..rows.min(LARGEST_CHUNK)], is_first);
+        }
+        rows += run.len();
+        if rows >= LARGEST_CHUNK {
+            break;
+        }
+    }
+    (&order[..rows.min(LARGEST_CHUNK)], false)
+}
+
+/// Whether all is equal that [`common`] answers.
+fn are_of_one_run(one: &Latest<'_>, next: &Latest<'_>) -> bool {
+    fn facts<'n>(new: &'n Latest<'_>) -> impl PartialEq + use<'n> {
+        let (kind, _, position, name, identifier) = new.key;
+        let annotation = &new.upsert.write.annotation;
+        let who = (annotation.annotator, annotation.source, annotation.user);
+        let metadata = annotation.metadata.as_str();
+        (new.upsert.place.project, kind, position, name, identifier, who, metadata, new.upsert.write.received)
+    }
+    facts(one) == facts(next)
+}
+
+pub(super) fn row(new: &Latest<'_>) -> impl Iterator<Item = Value> {
+    own(new).into_iter().chain(common(new))
+}
+
+fn own(Latest { key, upsert, id }: &Latest<'_>) -> [Value; OWN.len()] {
+    let annotation = &upsert.write.annotation;
+    let Verdict { label, score, explanation } = &annotation.verdict;
+    let given = i64::from(annotation.user.is_some())
+        | i64::from(label.is_some()) << 1
+        | i64::from(score.is_some()) << 2
+        | i64::from(explanation.is_some()) << 3;
+    [
+        (*id).into(),
+        key.1.into(),
+        given.into(),
+        label.as_deref().unwrap_or_default().into(),
+        score.unwrap_or_default().into(),
+        explanation.as_deref().unwrap_or_default().into(),
+    ]
+}
+
+fn common(Latest { key, upsert, .. }: &Latest<'_>) -> [Value; COMMON.len()] {
+    let (kind, _, position, name, identifier) = *key;
+    let annotation = &upsert.write.annotation;
+    [
+        upsert.place.project.into(),
+        i64::from(kind).into(),
+        position.into(),
+        name.into(),
+        identifier.into(),
+        i64::from(annotation.annotator.code()).into(),
+        i64::from(annotation.source.code()).into(),
+        annotation.user.map_or(0, |user| user.0).into(),
+        annotation.metadata.as_str().into(),
+        upsert.write.received.0.into(),
+    ]
+}
+
+/// Leaves out those whose keys are there. What may end half done has SQLite keep a copy of each page that it changes, to be able to
+/// take that back: `ON CONFLICT` may as long as a column must not be null, `OR IGNORE` may not.
+fn statement(postgres: bool, of_run: bool) -> String {
+    let (insert, conflict) =
+        if postgres { ("INSERT", "ON CONFLICT DO NOTHING") } else { ("INSERT OR IGNORE", "") };
+    let common = |column: &(&str, ColumnType), parameter: usize| {
+        if of_run { format!("{{{parameter}}}") } else { format!("v.{}", column.0) }
+    };
+    let common: Vec<String> = COMMON.iter().zip(1..).map(|(column, place)| common(column, place)).collect();
+    let [project, kind, position, name, identifier, annotator, source, user, metadata, received] =
+        common.as_slice()
+    else {
+        unreachable!("as many as there are columns")
+    };
+    format!(
+        "{insert} INTO annotations (tenant_id, id, project_id, target_kind, target_row_id, position, name, identifier, \
+         annotator_kind, source, user_id, label, score, explanation, metadata, created_at, updated_at) \
+         SELECT {{0}}, v.id, {project}, {kind}, v.target_row_id, {position}, {name}, {identifier}, \
+         {annotator}, {source}, CASE WHEN v.given & 1 <> 0 THEN {user} END, \
+         CASE WHEN v.given & 2 <> 0 THEN v.label END, CASE WHEN v.given & 4 <> 0 THEN v.score END, \
+         CASE WHEN v.given & 8 <> 0 THEN v.explanation END, {metadata}, {received}, {received} \
+         FROM v WHERE true {conflict}"
+    )
+}
