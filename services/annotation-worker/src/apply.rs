@@ -1,6 +1,5 @@
 //! One claimed set of jobs, applied tenant by tenant.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -31,26 +30,14 @@ impl Applied {
 
 /// Applies the jobs. After an error they come up again.
 pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> Result<Applied, StoreError> {
-    let mut by_tenant: HashMap<TenantScope, Vec<(Place, QueuedWrite<'_>)>> = HashMap::new();
+    let mut by_tenant: HashMap<TenantScope, Vec<usize>> = HashMap::new();
     for (number, claimed) in claimed.iter().enumerate() {
-        let job = &claimed.job;
-        let items = job.items.iter().enumerate().map(|(place, item)| {
-            let write = QueuedWrite {
-                receipt: Cow::Borrowed(job.receipt.as_str()),
-                total: job.total,
-                index: item.index,
-                annotation: Cow::Borrowed(&item.annotation),
-                received: job.received,
-                waits_since: job.waits_since,
-            };
-            ((number, place), write)
-        });
-        by_tenant.entry(claimed.scope).or_default().extend(items);
+        by_tenant.entry(claimed.scope).or_default().push(number);
     }
     let mut waiting: HashMap<usize, Vec<usize>> = HashMap::new();
     let mut done = Committed::nothing();
-    for (scope, items) in by_tenant {
-        let (places, writes): (Vec<Place>, Vec<QueuedWrite<'_>>) = items.into_iter().unzip();
+    for (scope, jobs) in by_tenant {
+        let (places, writes) = writes_of(&claimed, &jobs);
         let (ends, committed) = apply_of_tenant(worker, &scope, &writes).await?;
         done = committed.after(done);
         for ((number, place), end) in places.into_iter().zip(ends) {
@@ -68,6 +55,27 @@ pub(crate) async fn apply_claimed(worker: &Worker, claimed: Vec<ClaimedJob>) -> 
         (claimed, end)
     });
     Ok(Applied { ended: ended.collect(), done })
+}
+
+/// The annotations of some of the jobs, in order.
+fn writes_of<'j>(claimed: &'j [ClaimedJob], jobs: &[usize]) -> (Vec<Place>, Vec<QueuedWrite<'j>>) {
+    let count = jobs.iter().map(|number| claimed[*number].job.items.len()).sum();
+    let (mut places, mut writes) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for number in jobs {
+        let job = &claimed[*number].job;
+        for (place, item) in job.items.iter().enumerate() {
+            places.push((*number, place));
+            writes.push(QueuedWrite {
+                receipt: &job.receipt,
+                total: job.total,
+                index: item.index,
+                annotation: &item.annotation,
+                received: job.received,
+                waits_since: job.waits_since,
+            });
+        }
+    }
+    (places, writes)
 }
 
 fn later(claimed: &ClaimedJob, places: &[usize], now: Timestamp) -> JobEnd {

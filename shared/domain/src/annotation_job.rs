@@ -45,7 +45,8 @@ impl AnnotationJob {
         let mut jobs: Vec<Self> = Vec::with_capacity(annotations.len().div_ceil(ITEMS_A_JOB));
         for (index, annotation) in annotations.into_iter().enumerate() {
             if index.is_multiple_of(ITEMS_A_JOB) {
-                let (receipt, waits_since, items) = (receipt.to_owned(), received, Vec::new());
+                let (receipt, waits_since) = (receipt.to_owned(), received);
+                let items = Vec::with_capacity(ITEMS_A_JOB.min(total - index));
                 jobs.push(Self { receipt, total, received, waits_since, attempt: 0, items });
             }
             if let Some(job) = jobs.last_mut() {

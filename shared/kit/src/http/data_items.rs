@@ -5,10 +5,11 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::json_body::read_body;
-use super::{ApiError, JsonList, has_json_type};
+use super::json_body::{json_text, read_body};
+use super::{ApiError, JsonList, has_json_type, strict_json};
 
 /// Mistakes told of one list; a larger answer would help nobody.
 const MOST_MISTAKES: usize = 100;
@@ -29,7 +30,16 @@ impl<T: DeserializeOwned + 'static> FromRequest for DataItems<T> {
     }
 }
 
+/// What a body is that has no mistakes.
+#[derive(Deserialize)]
+struct GoodBody<T> {
+    data: Vec<T>,
+}
+
 fn read<T: DeserializeOwned>(body: &[u8], is_json: bool) -> Result<Vec<T>, ApiError> {
+    if let Some(GoodBody { data }) = strict_json::read(json_text(body, is_json)?) {
+        return Ok(data);
+    }
     let list = JsonList::parse(body, is_json)?;
     let (mut items, mut mistakes) = (Vec::with_capacity(list.len()), Vec::new());
     for item in list.items() {

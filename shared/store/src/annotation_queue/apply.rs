@@ -44,7 +44,7 @@ impl ScopedStore<'_> {
         patience_ends: Timestamp,
     ) -> Result<(Vec<QueuedEnd>, Committed), StoreError> {
         let mut writes: Vec<StorableWrite<'_>> =
-            items.iter().map(|item| StorableWrite::new(&item.annotation, item.received)).collect();
+            items.iter().map(|item| StorableWrite::new(item.annotation, item.received)).collect();
         let spans = self.know_spans(&writes).await?;
         let transaction = self.begin().await?;
         let mut receipts = Receipts::load(self, &transaction, items).await?;

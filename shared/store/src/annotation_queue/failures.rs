@@ -60,8 +60,8 @@ impl ScopedStore<'_> {
         let mut rows = RowSet::new(COLUMNS, failures.len());
         for NewFailure { item, reason } in failures {
             let index = i64::try_from(item.index).unwrap_or(i64::MAX);
-            let annotation = serde_json::to_string(&*item.annotation).map_err(json)?;
-            let (receipt, reason) = (&*item.receipt, storable_text(reason));
+            let annotation = serde_json::to_string(item.annotation).map_err(json)?;
+            let (receipt, reason) = (item.receipt, storable_text(reason));
             rows.push([
                 receipt.into(),
                 index.into(),

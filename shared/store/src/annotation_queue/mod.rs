@@ -7,8 +7,6 @@ mod jobs;
 mod moving;
 mod receipts;
 
-use std::borrow::Cow;
-
 use bennu_domain::annotation::{Annotation, OutOfBounds, Target};
 use bennu_domain::time::Timestamp;
 
@@ -17,14 +15,14 @@ pub use jobs::{JobKey, JobRow, NewJobRow};
 pub use receipts::{ItemOutcome, Receipt};
 
 /// An annotation of the queue.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QueuedWrite<'a> {
-    pub receipt: Cow<'a, str>,
+    pub receipt: &'a str,
     /// Annotations of the request.
     pub total: usize,
     /// Place in the request.
     pub index: usize,
-    pub annotation: Cow<'a, Annotation>,
+    pub annotation: &'a Annotation,
     /// The time of the request: of two annotations for one key the later one counts.
     pub received: Timestamp,
     /// When waiting for its target began.

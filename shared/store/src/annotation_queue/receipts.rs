@@ -66,7 +66,7 @@ impl<'a> Receipts<'a> {
         let mut known: HashMap<PartKey<'_>, usize> = HashMap::new();
         let mut places: Vec<(usize, usize)> = Vec::with_capacity(items.len());
         for item in items {
-            let key = (&*item.receipt, item.index / ITEMS_A_JOB);
+            let key = (item.receipt, item.index / ITEMS_A_JOB);
             let place = item.index % ITEMS_A_JOB;
             // Nearly always it belongs to the part of the one before.
             if let Some((part, _)) = places.last().filter(|(part, _)| parts[*part].0 == key) {

@@ -14,6 +14,7 @@ mod transfer;
 mod upsert;
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use bennu_domain::annotation::{Annotation, OutOfBounds};
 use bennu_domain::ids::AnnotationId;
@@ -34,14 +35,36 @@ pub struct AnnotationWrite {
 /// The same on its way into the database.
 #[derive(Debug)]
 pub(crate) struct StorableWrite<'a> {
-    /// As databases take it.
-    annotation: Cow<'a, Annotation>,
+    annotation: StorableAnnotation<'a>,
     received: Timestamp,
+}
+
+/// An annotation as databases take it. There are thousands of them at a time, nearly all as they came, so it is no larger than a
+/// reference.
+#[derive(Debug)]
+enum StorableAnnotation<'a> {
+    AsItCame(&'a Annotation),
+    Changed(Box<Annotation>),
+}
+
+impl Deref for StorableAnnotation<'_> {
+    type Target = Annotation;
+
+    fn deref(&self) -> &Annotation {
+        match self {
+            Self::AsItCame(annotation) => annotation,
+            Self::Changed(annotation) => annotation,
+        }
+    }
 }
 
 impl<'a> StorableWrite<'a> {
     pub fn new(annotation: &'a Annotation, received: Timestamp) -> Self {
-        Self { annotation: annotation.storable(), received }
+        let annotation = match annotation.storable() {
+            Cow::Borrowed(annotation) => StorableAnnotation::AsItCame(annotation),
+            Cow::Owned(changed) => StorableAnnotation::Changed(Box::new(changed)),
+        };
+        Self { annotation, received }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Every method of a scoped store, called by one tenant with the names, ids and rows of another, whose data are the same in
 //! all but one word: it answers with its own or as if there were nothing, and no row of the other changes.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -85,12 +84,12 @@ fn price(dollars: f64) -> Override {
     }
 }
 
-fn queued(write: AnnotationWrite, index: usize) -> QueuedWrite<'static> {
+fn queued(write: &AnnotationWrite, index: usize) -> QueuedWrite<'_> {
     QueuedWrite {
-        receipt: RECEIPT.into(),
+        receipt: RECEIPT,
         total: 9,
         index,
-        annotation: Cow::Owned(write.annotation),
+        annotation: &write.annotation,
         received: at(0),
         waits_since: at(0),
     }
@@ -150,7 +149,7 @@ async fn fill(data: ScopedStore<'_>, mark: &str) -> Rows {
     assert_eq!(data.assign_annotation_config(project, config.id).await.unwrap(), Assignment::Done);
     data.put_price(&price(if mark == "mine" { 4.0 } else { 6.0 })).await.unwrap();
     data.queue_jobs(vec![job(mark)], data.time()).await.unwrap().1.durable().await.unwrap();
-    data.fail_queued(&queued(annotation(of_span(1), "quality", mark), 0), mark).await.unwrap();
+    data.fail_queued(&queued(&annotation(of_span(1), "quality", mark), 0), mark).await.unwrap();
     let failures = data.annotation_failures(&FailureSelection::All, None, 1).await.unwrap();
     register(data, &format!("of {mark}")).await;
     Rows {
@@ -491,11 +490,11 @@ methods! {
     }
     queued_items(own, mine, theirs) { assert_eq!(own.queued_items(RECEIPT).await.unwrap(), 1); }
     apply_queued(own, mine, theirs) {
-        let items = [queued(annotation(of_span(1), "quality", "queued"), 1)];
-        assert_eq!(own.apply_queued(&items, at(0)).await.unwrap().0, [QueuedEnd::Settled]);
+        let write = annotation(of_span(1), "quality", "queued");
+        assert_eq!(own.apply_queued(&[queued(&write, 1)], at(0)).await.unwrap().0, [QueuedEnd::Settled]);
     }
     fail_queued(own, mine, theirs) {
-        own.fail_queued(&queued(annotation(of_span(1), "quality", "x"), 2), "why").await.unwrap();
+        own.fail_queued(&queued(&annotation(of_span(1), "quality", "x"), 2), "why").await.unwrap();
     }
     receipt(own, mine, theirs) {
         let receipt = own.receipt(RECEIPT).await.unwrap().unwrap();

@@ -1,6 +1,5 @@
 //! Tenants: made, limited, suspended, erased.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,9 +14,9 @@ use bennu_domain::limits::{RateLimits, TenantLimits};
 use bennu_domain::project::ProjectName;
 use bennu_domain::time::Timestamp;
 use bennu_store::{
-    Accept, AuditEntry, ConfigChange, CreateTenant, Invitee, NewInvitation, NewJobRow, NewLogIn, NewMember,
-    NewOAuthCode, QueuedEnd, QueuedWrite, Redeemed, Redemption, Renewal, Rotation, ScopedStore, StoreError,
-    StoredUsage, Tenant, WriteReport,
+    Accept, AnnotationWrite, AuditEntry, ConfigChange, CreateTenant, Invitee, NewInvitation, NewJobRow,
+    NewLogIn, NewMember, NewOAuthCode, QueuedEnd, QueuedWrite, Redeemed, Redemption, Renewal, Rotation,
+    ScopedStore, StoreError, StoredUsage, Tenant, WriteReport,
 };
 use bennu_testkit::otlp::{request, span};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
@@ -197,10 +196,11 @@ async fn what_comes_for_an_erased_tenant_is_dropped(db: TestStore) {
     assert_eq!(write(data, spans()).await.unwrap(), dropped);
     let (patient, impatient) = (db.data().time(), db.data().time().after(Duration::from_hours(1)));
     for patience_ends in [patient, impatient] {
-        let (settled, _) = data.apply_queued(&[queued(1), queued(2)], patience_ends).await.unwrap();
+        let (settled, _) =
+            data.apply_queued(&[queued(&late(1)), queued(&late(2))], patience_ends).await.unwrap();
         assert_eq!(settled, [QueuedEnd::Settled; 2]);
     }
-    data.fail_queued(&queued(1), "it can never be stored").await.unwrap();
+    data.fail_queued(&queued(&late(1)), "it can never be stored").await.unwrap();
     // Whoever is answered at once hears of it.
     for refused in [
         data.annotate(vec![annotation(of_span(1), "n", "l")]).await.map(drop),
@@ -236,7 +236,10 @@ async fn what_is_written_while_a_tenant_is_erased_goes_with_it(db: TestStore) {
         while db.tenant(one.0).project_named("p").await.unwrap().is_some()
             || written.load(Ordering::SeqCst) == 0
         {
-            db.tenant(one.0).apply_queued(&[queued(1), queued(2), queued(3)], forever).await.ok();
+            db.tenant(one.0)
+                .apply_queued(&[queued(&late(1)), queued(&late(2)), queued(&late(3))], forever)
+                .await
+                .ok();
         }
     };
     let eraser = async || {
@@ -382,14 +385,17 @@ fn job() -> NewJobRow {
     NewJobRow { receipt: "r".to_owned(), items: 1, payload: b"{}".into() }
 }
 
-/// An annotation of a span, from the queue.
-fn queued(span: u64) -> QueuedWrite<'static> {
-    let late = annotation(of_span(span), "n", "l");
+fn late(span: u64) -> AnnotationWrite {
+    annotation(of_span(span), "n", "l")
+}
+
+/// An annotation from the queue.
+fn queued(late: &AnnotationWrite) -> QueuedWrite<'_> {
     QueuedWrite {
-        receipt: "r".into(),
+        receipt: "r",
         total: 1,
         index: 0,
-        annotation: Cow::Owned(late.annotation),
+        annotation: &late.annotation,
         received: late.received,
         waits_since: late.received,
     }
@@ -440,7 +446,7 @@ async fn fill_annotations(data: ScopedStore<'_>) {
     data.queue_jobs(vec![job()], data.time()).await.unwrap().1.durable().await.unwrap();
     // Of a span that never comes: a receipt, and a failure.
     let patience_ends = data.time().after(Duration::from_hours(1));
-    data.apply_queued(&[queued(99)], patience_ends).await.unwrap().1.durable().await.unwrap();
+    data.apply_queued(&[queued(&late(99))], patience_ends).await.unwrap().1.durable().await.unwrap();
 }
 
 /// Those with a column that names the tenant; `audit_erasures` has rows only within the transaction that erases.
