@@ -7,25 +7,19 @@
 //! would be interrupted for everything that the flood has others do. While there are such tenants, one of those that yield rests:
 //! two processors have so much to do for a flood then that it is taken in faster if one of them is left to whoever writes and answers.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
-use std::fmt;
+mod queue;
+
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bennu_domain::ids::TenantId;
 use bennu_store::yielding::yield_to_others;
 use tokio::sync::oneshot;
 
-use crate::fair_queue::FairQueue;
-
-/// Requests of a tenant that waits for few. Whoever sends one after the other has two for a moment when some are slow.
-const FEW: usize = 2;
-/// A tenant that waits for few requests counts as there this long after the last one.
-const STAY: Duration = Duration::from_secs(1);
+use self::queue::{Job, Queue, Work};
 
 /// Cheap to clone; the threads end with the last clone. Those who wait hold a request each, which the budget of the receivers
 /// bounds.
@@ -49,29 +43,6 @@ struct Shared {
     spare: Condvar,
     /// There is something for the one that does not.
     few: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    /// Of tenants with few requests under way: no more than these of each.
-    few: VecDeque<Job>,
-    /// Of all others.
-    many: FairQueue<Job>,
-    /// Requests of each tenant that wait for their answer.
-    under_way: HashMap<TenantId, usize>,
-    /// Whether the thread for few will take the next one at once.
-    few_rests: bool,
-    /// When a tenant with few requests last came beside one with many.
-    both_at: Option<Instant>,
-    ended: bool,
-}
-
-type Work = Box<dyn FnOnce() + Send>;
-
-/// What it costs is what it has to decode.
-struct Job {
-    bytes: usize,
-    work: Work,
 }
 
 /// A request whose sender waits for the answer, until this is dropped.
@@ -115,7 +86,7 @@ impl DecodePool {
     /// Counts a request of the tenant. Of requests that are not counted nobody waits for the answer.
     pub fn under_way(&self, tenant: TenantId) -> UnderWay {
         let Self(handle) = self;
-        *handle.0.queue().under_way.entry(tenant).or_default() += 1;
+        handle.0.queue().begin(tenant);
         UnderWay { shared: Arc::clone(&handle.0), tenant }
     }
 
@@ -143,17 +114,9 @@ impl Shared {
     }
 
     fn push(&self, tenant: TenantId, job: Job) {
-        let mut queue = self.queue();
-        let waits_for_few = queue.under_way.get(&tenant).is_some_and(|requests| *requests <= FEW);
         let now = Instant::now();
-        if waits_for_few {
-            queue.few.push_back(job);
-            if queue.under_way.values().any(|requests| *requests > FEW) {
-                queue.both_at = Some(now);
-            }
-        } else {
-            queue.many.push(tenant, job);
-        }
+        let mut queue = self.queue();
+        let waits_for_few = queue.push(tenant, job, now);
         if waits_for_few && !queue.has_few_to_spare() {
             self.few.notify_one();
             return;
@@ -197,49 +160,10 @@ impl Shared {
     }
 }
 
-impl Queue {
-    /// Whether more of them wait than the thread for them takes at once.
-    fn has_few_to_spare(&self) -> bool {
-        self.few.len() > usize::from(self.few_rests)
-    }
-
-    fn next(&mut self) -> Option<Job> {
-        let spare = if self.has_few_to_spare() { self.few.pop_front() } else { None };
-        spare.or_else(|| self.many.turn(first).flatten())
-    }
-
-    /// What waits when the thread rests is done by the others; it is woken by what comes later.
-    fn next_of_spare(&mut self, now: Instant) -> Option<Job> {
-        if self.are_both_there(now) { None } else { self.next() }
-    }
-
-    /// A tenant with few requests and one with many.
-    fn are_both_there(&self, now: Instant) -> bool {
-        self.both_at.is_some_and(|at| now.duration_since(at) < STAY)
-    }
-
-    fn next_of_few(&mut self) -> Option<Job> {
-        let next = self.few.pop_front();
-        self.few_rests = next.is_none();
-        next
-    }
-}
-
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut under_way) = self.shared.queue().under_way.entry(self.tenant) {
-            *under_way.get_mut() -= 1;
-            if *under_way.get() == 0 {
-                under_way.remove();
-            }
-        }
+        self.shared.queue().end(self.tenant);
     }
-}
-
-fn first(jobs: &mut VecDeque<Job>) -> (Option<Job>, usize) {
-    let job = jobs.pop_front();
-    let bytes = job.as_ref().map_or(0, |job| job.bytes);
-    (job, bytes)
 }
 
 impl Drop for Handle {
@@ -248,12 +172,6 @@ impl Drop for Handle {
         self.0.many.notify_all();
         self.0.spare.notify_all();
         self.0.few.notify_all();
-    }
-}
-
-impl fmt::Debug for Job {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Job").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 
@@ -266,6 +184,7 @@ mod tests {
     use futures::FutureExt as _;
     use futures::future::{BoxFuture, join_all};
 
+    use super::queue::FEW;
     use super::*;
 
     const NOISY: TenantId = TenantId(1);
@@ -334,27 +253,6 @@ mod tests {
         let BusyPool { pool, yielding: _yielding, few, _waiting } = busy_pool();
         assert_eq!(served(&pool, &[QUIET, OTHER], &few).await, [QUIET, OTHER]);
         assert!(pool.0.0.queue().under_way.is_empty());
-    }
-
-    #[test]
-    fn one_thread_rests_while_a_tenant_with_few_requests_is_beside_one_with_many() {
-        let shared = Shared::default();
-        let many = || shared.push(NOISY, Job { bytes: 1, work: Box::new(|| {}) });
-        let few = || shared.push(QUIET, Job { bytes: 1, work: Box::new(|| {}) });
-        shared.queue().under_way.insert(QUIET, 1);
-        let next_of_spare = |after| shared.queue().next_of_spare(Instant::now() + after).is_some();
-        few();
-        many();
-        assert!(next_of_spare(Duration::ZERO), "nobody has many requests");
-        shared.queue().under_way.insert(NOISY, FEW + 1);
-        many();
-        assert!(next_of_spare(Duration::ZERO), "the other one may have gone");
-        few();
-        many();
-        assert!(!next_of_spare(Duration::ZERO));
-        assert!(shared.queue().next().is_some(), "the other threads go on");
-        many();
-        assert!(next_of_spare(STAY));
     }
 
     #[tokio::test]
