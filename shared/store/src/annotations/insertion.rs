@@ -69,21 +69,12 @@ pub(super) async fn insert(
     RowSet::execute_made(sets, transaction).await
 }
 
-/// A long run, or what comes before the next one.
+/// A long run, or what comes before the next one; and whether it is one.
 fn next_rows<'o, 'a>(order: &'o [&'o Latest<'a>]) -> (&'o [&'o Latest<'a>], bool) {
-    let mut rows = 0;
-    for run in order.chunk_by(|one, next| are_of_one_run(one, next)) {
-        if run.len() >= LONG_RUN {
-            let is_first = rows == 0;
-            let rows = if is_first { run.len() } else { rows };
-            return (&order[..rows.min(LARGEST_CHUNK)], is_first);
-        }
-        rows += run.len();
-        if rows >= LARGEST_CHUNK {
-            break;
-        }
-    }
-    (&order[..rows.min(LARGEST_CHUNK)], false)
+    let runs = || order.chunk_by(|one, next| are_of_one_run(one, next)).map(<[_]>::len);
+    let long = runs().next().filter(|rows| *rows >= LONG_RUN);
+    let rows = long.unwrap_or_else(|| runs().take_while(|rows| *rows < LONG_RUN).sum());
+    (&order[..rows.min(LARGEST_CHUNK)], long.is_some())
 }
 
 /// Whether all is equal that [`common`] answers.
