@@ -12,7 +12,7 @@ use ureq::Agent;
 
 use crate::trace_generator::{GeneratedRequest, SPANS_PER_REQUEST};
 
-/// A request that takes longer has failed; far above any latency that could still be called acceptable.
+/// A request of which sending or answering takes longer has failed; far above any latency that could still be called acceptable.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// A server may stay busy (503, or 429 over a quota) this long before a request is given up.
 const BUSY_LIMIT: Duration = Duration::from_mins(5);
@@ -119,7 +119,11 @@ pub fn plain_agent() -> Agent {
         .proxy(None)
         .max_redirects(0)
         .max_idle_age(IDLE_CONNECTION_LIFE)
-        .timeout_global(Some(REQUEST_TIMEOUT))
+        // A timeout of the whole would have every request look up the address on a thread of its own.
+        .timeout_connect(Some(REQUEST_TIMEOUT))
+        .timeout_send_body(Some(REQUEST_TIMEOUT))
+        .timeout_recv_response(Some(REQUEST_TIMEOUT))
+        .timeout_recv_body(Some(REQUEST_TIMEOUT))
         .build()
         .new_agent()
 }
