@@ -3,11 +3,10 @@
 use bennu_domain::annotation::{Annotation, AnnotationSource, AnnotatorKind, Target, TargetKind, Verdict};
 use bennu_domain::global_id::{self, Node as _};
 use bennu_domain::ids::{AnnotationId, UserId};
-use bennu_kit::http::{LaxInteger, LaxNumber};
+use bennu_kit::http::{LaxInteger, LaxNumber, ObjectText};
 use bennu_store::StoredAnnotation;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// An annotation of a request.
@@ -44,7 +43,8 @@ macro_rules! annotation_data {
             #[schema(value_type = String)]
             annotator_kind: AnnotatorKind,
             result: Option<AnnotationResult>,
-            metadata: Option<Map<String, Value>>,
+            #[schema(value_type = Option<serde_json::Map<String, serde_json::Value>>)]
+            metadata: Option<ObjectText>,
             /// Part of the key: another identifier is another annotation
             #[serde(default)]
             identifier: String,
@@ -63,7 +63,7 @@ macro_rules! annotation_data {
                     source: AnnotationSource::Api,
                     user: None,
                     verdict: result.unwrap_or_default().into(),
-                    metadata: Value::Object(metadata.unwrap_or_default()).to_string(),
+                    metadata: metadata.unwrap_or_default().into(),
                 }
             }
         }
