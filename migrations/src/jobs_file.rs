@@ -3,13 +3,14 @@
 use sea_orm_migration::prelude::*;
 
 use crate::dialect::execute;
+use crate::m0023_inflated_jobs;
 
 /// Applies the steps of that file.
 pub struct JobsMigrator;
 
 impl MigratorTrait for JobsMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Jobs)]
+        vec![Box::new(Jobs), Box::new(InflatedJobs)]
     }
 }
 
@@ -43,5 +44,25 @@ impl MigrationTrait for Jobs {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         execute(manager, &["DROP TABLE annotation_jobs"]).await
+    }
+}
+
+/// As in databases that have the queue within.
+struct InflatedJobs;
+
+impl MigrationName for InflatedJobs {
+    fn name(&self) -> &'static str {
+        "j0002_inflated_jobs"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for InflatedJobs {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        execute(manager, m0023_inflated_jobs::UP).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        execute(manager, m0023_inflated_jobs::DOWN).await
     }
 }

@@ -21,6 +21,7 @@ mod m0019_authorization_server;
 mod m0020_jobs_as_bytes;
 mod m0021_annotation_keys;
 mod m0022_annotations_of_runs;
+mod m0023_inflated_jobs;
 mod row_security;
 mod statistics;
 
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_jobs_as_bytes::Migration),
             Box::new(m0021_annotation_keys::Migration),
             Box::new(m0022_annotations_of_runs::Migration),
+            Box::new(m0023_inflated_jobs::Migration),
         ]
     }
 }

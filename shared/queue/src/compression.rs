@@ -20,7 +20,7 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-pub(super) fn compress(body: &[u8]) -> io::Result<Vec<u8>> {
+pub(crate) fn compress(body: &[u8]) -> io::Result<Vec<u8>> {
     let mut compressor = COMPRESSOR.take().map_or_else(|| Compressor::new(LEVEL), Ok)?;
     let compressed = compressor.compress(body)?;
     COMPRESSOR.set(Some(compressor));
@@ -28,7 +28,7 @@ pub(super) fn compress(body: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// An error if it is not of so many bytes at most.
-pub(super) fn inflate_zstd(compressed: &[u8], most: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn inflate_zstd(compressed: &[u8], most: usize) -> io::Result<Vec<u8>> {
     let mut decompressor = DECOMPRESSOR.take().map_or_else(Decompressor::new, Ok)?;
     let body = decompressor.decompress(compressed, most)?;
     DECOMPRESSOR.set(Some(decompressor));
@@ -36,7 +36,7 @@ pub(super) fn inflate_zstd(compressed: &[u8], most: usize) -> io::Result<Vec<u8>
 }
 
 /// An error if it is not of so many bytes at most; usually it is of just so many.
-pub(super) fn inflate_gzip(compressed: &[u8], most: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn inflate_gzip(compressed: &[u8], most: usize) -> io::Result<Vec<u8>> {
     if most <= USUAL_BYTES
         && let Some(body) = inflate_first_member(compressed, most)
     {

@@ -1,6 +1,7 @@
 //! Seams between services: what is handed over, and the promises that come with it.
 
 mod annotation_jobs;
+mod compression;
 mod embedded;
 mod events;
 mod gzip;

@@ -83,7 +83,12 @@ impl EmbeddedAnnotationJobs {
                 // It stays where it is, out of the way: an operator may want to look at it.
                 Err(error) => {
                     tracing::error!(%error, job = ?row.key, "a job of the annotation queue cannot be read");
-                    let row_as_it_is = NewJobRow { receipt: String::new(), items: 0, payload: row.payload };
+                    let row_as_it_is = NewJobRow {
+                        receipt: String::new(),
+                        items: 0,
+                        bytes: row.bytes,
+                        payload: row.payload,
+                    };
                     let never = Timestamp(i64::MAX);
                     let again = vec![(row.key, row_as_it_is, never)];
                     self.store.settle_jobs(&[], again).await?;
@@ -144,7 +149,7 @@ impl AnnotationJobs for EmbeddedAnnotationJobs {
 async fn read(rows: Vec<JobRow>) -> Result<Vec<(JobRow, Result<AnnotationJob, PayloadError>)>, JobsError> {
     let reading = move || {
         let read = |row: JobRow| {
-            let job = payload::read(&row.payload);
+            let job = payload::read(&row.payload, row.bytes);
             (row, job)
         };
         rows.into_iter().map(read).collect()

@@ -47,6 +47,13 @@ struct NewJob {
     payload: Payload,
 }
 
+impl NewJob {
+    /// Of the message, which is what the job takes in memory.
+    fn bytes(&self) -> usize {
+        self.row.bytes.max(self.row.payload.len())
+    }
+}
+
 /// Jobs that find room without being counted again: the queue only gets shorter meanwhile.
 #[derive(Default)]
 struct Room {
@@ -121,14 +128,14 @@ impl Shared {
     }
 
     async fn write(&self, scope: TenantScope, jobs: Vec<NewJob>) -> Result<Committed, StoreError> {
-        let bytes = jobs.iter().map(|job| job.row.payload.len());
+        let bytes = jobs.iter().map(NewJob::bytes);
         let is_kept = self.at_hand.takes(bytes.sum());
         let now = self.clock.now();
         let due = if is_kept { now.after(self.limits.lease) } else { now };
         let (mut rows, mut kept) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
-        for NewJob { row, payload } in jobs {
-            kept.push((row.payload.len(), payload));
-            rows.push(row);
+        for job in jobs {
+            kept.push((job.bytes(), job.payload));
+            rows.push(job.row);
         }
         let (keys, committed) = self.store.scoped(&scope).queue_jobs(rows, due).await?;
         if is_kept {
@@ -146,7 +153,7 @@ impl Shared {
         let fits = |request: &mut Request| {
             let taken = request.scope == scope && bytes < A_TRANSACTION;
             if taken {
-                bytes += request.jobs.iter().map(|job| job.row.payload.len()).sum::<usize>();
+                bytes += request.jobs.iter().map(NewJob::bytes).sum::<usize>();
             }
             taken
         };

@@ -1,7 +1,6 @@
 //! RabbitMQ: spans through a quorum queue, what cannot be stored in a dead-letter queue, events over a topic exchange.
 
 mod acknowledgements;
-mod compression;
 mod dead_letters;
 mod deliveries;
 mod events;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::compression::{compress, inflate_gzip, inflate_zstd};
+use crate::compression::{compress, inflate_gzip, inflate_zstd};
 use crate::span_broker::Envelope;
 
 /// Beyond the largest body that any setting allows: what claims to be larger is no body.

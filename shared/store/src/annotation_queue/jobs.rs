@@ -1,6 +1,8 @@
 //! The table of the embedded queue: in the database, or apart from it in a SQLite file of its own. A claim moves the time at which a
 //! job is due behind the end of its lease, so that the jobs of a process that died come up again by themselves.
 
+use std::iter;
+
 use bennu_access::{SystemScope, TenantScope};
 use bennu_domain::ids::TenantId;
 use bennu_domain::time::Timestamp;
@@ -19,6 +21,8 @@ use ColumnType::{BigInt, Bytes, Text};
 pub struct NewJobRow {
     pub receipt: String,
     pub items: usize,
+    /// What the payload takes when it is inflated; zero if it is not compressed.
+    pub bytes: usize,
     pub payload: Vec<u8>,
 }
 
@@ -40,13 +44,15 @@ impl JobKey {
 pub struct JobRow {
     pub key: JobKey,
     pub scope: TenantScope,
+    /// See [`NewJobRow::bytes`].
+    pub bytes: usize,
     pub payload: Vec<u8>,
 }
 
 const KEY: &[(&str, ColumnType)] = &[("tenant_id", BigInt), ("id", BigInt)];
 
-/// Tenant, receipt, items, time at which it is due, payload.
-pub(super) type JobValues = [Value; 5];
+/// Tenant, receipt, items, time at which it is due, inflated bytes, payload.
+pub(super) type JobValues = [Value; 6];
 
 /// Answers their ids, in order.
 pub(super) async fn insert_jobs(
@@ -59,15 +65,16 @@ pub(super) async fn insert_jobs(
         ("receipt", Text),
         ("items", BigInt),
         ("due_at", BigInt),
+        ("bytes", BigInt),
         ("payload", Bytes),
     ];
     let [ids] = reserve_ids(transaction, [("annotation_jobs", jobs.len())]).await?;
     let mut rows = RowSet::new(COLUMNS, jobs.len());
-    for (id, [tenant, receipt, items, due, payload]) in ids.iter().zip(jobs) {
-        rows.push([(*id).into(), tenant, receipt, items, due, payload]);
+    for (id, job) in ids.iter().zip(jobs) {
+        rows.push(iter::once((*id).into()).chain(job));
     }
-    let sql = "INSERT INTO annotation_jobs (id, tenant_id, receipt, items, due_at, payload) \
-               SELECT v.id, v.tenant_id, v.receipt, v.items, v.due_at, v.payload FROM v";
+    let sql = "INSERT INTO annotation_jobs (id, tenant_id, receipt, items, due_at, bytes, payload) \
+               SELECT v.id, v.tenant_id, v.receipt, v.items, v.due_at, v.bytes, v.payload FROM v";
     rows.execute(transaction, sql, &[]).await?;
     Ok(ids)
 }
@@ -79,16 +86,16 @@ impl ScopedStore<'_> {
         jobs: Vec<NewJobRow>,
         due: Timestamp,
     ) -> Result<(Vec<JobKey>, Committed), StoreError> {
-        let mut bytes = 0;
-        let values = jobs.into_iter().map(|NewJobRow { receipt, items, payload }| {
-            bytes += payload.len();
-            [self.tenant.into(), receipt.into(), as_i64(items).into(), due.0.into(), payload.into()]
+        let written: usize = jobs.iter().map(|job| job.payload.len()).sum();
+        let values = jobs.into_iter().map(|NewJobRow { receipt, items, bytes, payload }| {
+            let (items, bytes) = (as_i64(items).into(), as_i64(bytes).into());
+            [self.tenant.into(), receipt.into(), items, due.0.into(), bytes, payload.into()]
         });
         let values: Vec<JobValues> = values.collect();
         let transaction = self.begin_queueing().await?;
         let ids = insert_jobs(&transaction, values).await?;
         let committed = transaction.commit_visibly().await?;
-        self.store.jobs().journal.written(2 * bytes); // they are overwritten when they are deleted
+        self.store.jobs().journal.written(2 * written); // they are overwritten when they are deleted
         Ok((ids.into_iter().map(|id| JobKey { tenant: self.tenant, id }).collect(), committed))
     }
 
@@ -138,7 +145,7 @@ impl Store {
     }
 
     /// Up to so many jobs that are due, of all tenants, longest due first; they are due again at `lease_ends`. Those after
-    /// the one with which their payloads reach `most_bytes` are left.
+    /// the one with which their payloads reach `most_bytes`, inflated, are left.
     pub async fn claim_jobs(
         &self,
         most: usize,
@@ -150,9 +157,9 @@ impl Store {
         let sql = format!(
             "UPDATE annotation_jobs SET due_at = $1 WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM \
              (SELECT tenant_id, id, sum(bytes) OVER (ORDER BY due_at, id) - bytes AS before FROM \
-             (SELECT tenant_id, id, due_at, octet_length(payload) AS bytes FROM annotation_jobs \
+             (SELECT tenant_id, id, due_at, CASE WHEN bytes > 0 THEN bytes ELSE octet_length(payload) END AS bytes FROM annotation_jobs \
              WHERE due_at <= $2 ORDER BY due_at, id LIMIT $3 {skip}) AS due) AS due WHERE before < $4) \
-             RETURNING tenant_id, id, payload"
+             RETURNING tenant_id, id, bytes, payload"
         );
         let values: [Value; 4] =
             [lease_ends.0.into(), self.now().into(), as_i64(most).into(), as_i64(most_bytes).into()];
@@ -176,19 +183,20 @@ impl Store {
             ("id", BigInt),
             ("items", BigInt),
             ("due_at", BigInt),
+            ("bytes", BigInt),
             ("payload", Bytes),
         ];
         let mut finished = RowSet::new(KEY, done.len());
         done.iter().for_each(|key| finished.push(key.values()));
         let mut left = RowSet::new(AGAIN, again.len());
         for (key, job, due) in again {
-            let [tenant, id] = key.values();
-            left.push([tenant, id, as_i64(job.items).into(), due.0.into(), job.payload.into()]);
+            let (items, bytes) = (as_i64(job.items).into(), as_i64(job.bytes).into());
+            left.push(key.values().into_iter().chain([items, due.0.into(), bytes, job.payload.into()]));
         }
         let transaction = self.jobs().begin(Door::AcrossTenants("settling queued annotations")).await?;
         let sql = "DELETE FROM annotation_jobs WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM v)";
         finished.execute(&transaction, sql, &[]).await?;
-        let sql = "UPDATE annotation_jobs SET items = v.items, due_at = v.due_at, payload = v.payload FROM v \
+        let sql = "UPDATE annotation_jobs SET items = v.items, due_at = v.due_at, bytes = v.bytes, payload = v.payload FROM v \
                    WHERE annotation_jobs.tenant_id = v.tenant_id AND annotation_jobs.id = v.id";
         left.execute(&transaction, sql, &[]).await?;
         // After a crash they come up again, and their receipts say what is done.
@@ -222,11 +230,12 @@ impl Store {
 }
 
 fn read(row: &QueryResult) -> Result<JobRow, StoreError> {
-    let tenant = row.try_get_by_index(0)?;
+    let (tenant, bytes): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(2)?);
     Ok(JobRow {
         key: JobKey { tenant, id: row.try_get_by_index(1)? },
         scope: SystemScope::for_tenant(TenantId(tenant), "annotations of its queue"),
-        payload: row.try_get_by_index(2)?,
+        bytes: usize::try_from(bytes).unwrap_or_default(),
+        payload: row.try_get_by_index(3)?,
     })
 }
 

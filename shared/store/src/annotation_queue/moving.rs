@@ -17,11 +17,11 @@ impl Store {
         loop {
             let reads = self.reads_across_tenants("moving queued annotations into a file of their own");
             let some = format!(
-                "SELECT tenant_id, receipt, items, due_at, payload, id FROM annotation_jobs ORDER BY id LIMIT {JOBS_AT_ONCE}"
+                "SELECT tenant_id, receipt, items, due_at, bytes, payload, id FROM annotation_jobs ORDER BY id LIMIT {JOBS_AT_ONCE}"
             );
             let found = reads.query_all_raw(Statement::from_string(self.backend(), some)).await?;
             let Some(last) = found.last() else { return Ok(()) };
-            let last: i64 = last.try_get_by_index(5)?;
+            let last: i64 = last.try_get_by_index(6)?;
             let rows = found.iter().map(values).collect::<Result<_, _>>()?;
             let arriving = apart.begin(Door::AcrossTenants("moving queued annotations")).await?;
             insert_jobs(&arriving, rows).await?;
@@ -36,6 +36,6 @@ impl Store {
 fn values(row: &QueryResult) -> Result<JobValues, DbErr> {
     let (tenant, receipt): (i64, String) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
     let (items, due): (i64, i64) = (row.try_get_by_index(2)?, row.try_get_by_index(3)?);
-    let payload: Vec<u8> = row.try_get_by_index(4)?;
-    Ok([tenant.into(), receipt.into(), items.into(), due.into(), payload.into()])
+    let (bytes, payload): (i64, Vec<u8>) = (row.try_get_by_index(4)?, row.try_get_by_index(5)?);
+    Ok([tenant.into(), receipt.into(), items.into(), due.into(), bytes.into(), payload.into()])
 }

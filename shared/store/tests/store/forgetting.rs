@@ -63,7 +63,8 @@ async fn queued_annotations_are_gone_from_the_files_with_their_project_and_their
     let db = TestStore::sqlite().await;
     db.write(request().project("p").span(span(1, 1))).await;
     let queue = async || {
-        let job = NewJobRow { receipt: "r".to_owned(), items: 1, payload: CANARY.repeat(5_000).into() };
+        let job =
+            NewJobRow { receipt: "r".to_owned(), items: 1, bytes: 0, payload: CANARY.repeat(5_000).into() };
         db.data().queue_jobs(vec![job], db.data().time()).await.unwrap().1.durable().await.unwrap();
         assert!(sightings(&db) >= 5_000, "the test would see it");
     };

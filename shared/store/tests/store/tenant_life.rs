@@ -382,7 +382,7 @@ async fn rows_of(db: &TestStore, tenant: TenantId) -> Vec<String> {
 }
 
 fn job() -> NewJobRow {
-    NewJobRow { receipt: "r".to_owned(), items: 1, payload: b"{}".into() }
+    NewJobRow { receipt: "r".to_owned(), items: 1, bytes: 0, payload: b"{}".into() }
 }
 
 fn late(span: u64) -> AnnotationWrite {
