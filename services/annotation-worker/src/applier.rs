@@ -50,12 +50,14 @@ pub struct AnnotationApplier {
 struct InHand {
     /// To be applied next.
     claimed: Vec<ClaimedJob>,
+    /// It was claimed while many were applied. By now there may be many again.
+    beside_many: bool,
     applied: Applied,
 }
 
 impl InHand {
     fn claimed(claimed: Vec<ClaimedJob>) -> Self {
-        Self { claimed, applied: Applied::nothing() }
+        Self { claimed, beside_many: false, applied: Applied::nothing() }
     }
 
     fn is_empty(&self) -> bool {
@@ -126,14 +128,15 @@ impl Handler<Work> for AnnotationApplier {
 
 impl Worker {
     /// Applies jobs that are claimed, or else claims some. Answers what it then has in hand.
-    async fn work(&self, InHand { claimed, applied }: InHand) -> InHand {
+    async fn work(&self, InHand { claimed, beside_many, applied }: InHand) -> InHand {
         if claimed.is_empty() {
             return InHand::claimed(self.settle_and_claim(applied).await);
         }
         let items: usize = claimed.iter().map(|claimed| claimed.job.items.len()).sum();
-        if items >= SMALL_SET {
+        let many = items >= SMALL_SET;
+        if many || beside_many {
             let (claimed, applied) = tokio::join!(self.settle_and_claim(applied), self.apply(claimed));
-            return InHand { claimed, applied };
+            return InHand { claimed, beside_many: many, applied };
         }
         let next = Instant::now() + BETWEEN_SMALL_SETS;
         let ((), applied) = tokio::join!(self.settle(applied), self.apply(claimed));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bennu_access::TenantScope;
 use bennu_domain::time::Timestamp;
 use bennu_queue::{ClaimedJob, JobEnd};
-use bennu_store::{Committed, QueuedEnd, QueuedWrite, StoreError};
+use bennu_store::{Committed, GatheredWrites, QueuedEnd, QueuedWrite, StoreError};
 
 use crate::applier::{ITEMS_A_TRANSACTION, Worker};
 
@@ -96,17 +96,29 @@ async fn apply_of_tenant(
     // The parts that are left, the last one next.
     let mut parts: Vec<&[QueuedWrite<'_>]> =
         writes.chunks(writes.len().div_ceil(transactions).max(1)).rev().collect();
+    let store = worker.store.scoped(scope);
+    let mut gathered = None;
     while let Some(part) = parts.pop() {
-        match apply_with_retries(worker, scope, part).await {
+        // What comes next is looked up meanwhile, as the database would wait for that.
+        let gathering = async {
+            match parts.last() {
+                Some(next) => store.gather_queued(next).await.ok(),
+                None => None,
+            }
+        };
+        let (applied, next) =
+            tokio::join!(apply_with_retries(worker, scope, part, gathered.take()), gathering);
+        match applied {
             Ok((applied, committed)) => {
                 ends.extend(applied);
                 done = committed.after(done);
+                gathered = next;
             }
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
                 if let [item] = part {
                     tracing::error!(%error, "an annotation can never be applied");
-                    worker.store.scoped(scope).fail_queued(item, &error.to_string()).await?;
+                    store.fail_queued(item, &error.to_string()).await?;
                     ends.push(QueuedEnd::Settled);
                 } else {
                     let (first, second) = part.split_at(part.len() / 2);
@@ -122,12 +134,17 @@ async fn apply_with_retries(
     worker: &Worker,
     scope: &TenantScope,
     part: &[QueuedWrite<'_>],
+    mut gathered: Option<GatheredWrites<'_>>,
 ) -> Result<(Vec<QueuedEnd>, Committed), StoreError> {
     let patience = i64::try_from(worker.policy.patience.as_micros()).unwrap_or(i64::MAX);
     let patience_ends = Timestamp(worker.clock.now().0.saturating_sub(patience));
     let store = worker.store.scoped(scope);
     for pause in PAUSES {
-        match store.apply_queued(part, patience_ends).await {
+        let applied = match gathered.take() {
+            Some(gathered) => store.apply_gathered(gathered, patience_ends).await,
+            None => store.apply_queued(part, patience_ends).await,
+        };
+        match applied {
             Err(error) if error.is_transient() => tracing::warn!(%error, "annotations are tried again"),
             settled => return settled,
         }

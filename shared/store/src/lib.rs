@@ -47,8 +47,8 @@ pub use accounts::{
 };
 pub use annotation_configs::{Assignment, ConfigChange, StoredAnnotationConfig};
 pub use annotation_queue::{
-    AnnotationFailure, FailureSelection, ItemOutcome, JobKey, JobRow, NewJobRow, QueuedEnd, QueuedWrite,
-    Receipt,
+    AnnotationFailure, FailureSelection, GatheredWrites, ItemOutcome, JobKey, JobRow, NewJobRow, QueuedEnd,
+    QueuedWrite, Receipt,
 };
 pub use annotations::{
     AnnotationDelete, AnnotationList, AnnotationOutcome, AnnotationSummary, AnnotationWrite, LabelCount,

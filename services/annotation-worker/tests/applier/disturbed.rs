@@ -159,6 +159,33 @@ impl Disturbance for Slow {
     }
 }
 
+/// The second claim finds a single job. Each set is settled only when a claim was begun after it was claimed.
+#[derive(Default)]
+pub struct FewBesideMany {
+    pub claims: watch::Sender<usize>,
+    pub settled: AtomicUsize,
+}
+
+#[async_trait]
+impl Disturbance for FewBesideMany {
+    async fn claim(&self, queue: &Queue, _: usize) -> Result<Vec<ClaimedJob>, JobsError> {
+        self.claims.send_modify(|claims| *claims += 1);
+        let most = if *self.claims.borrow() == 2 { 1 } else { 20 };
+        queue.claim(most).await
+    }
+
+    async fn settle(
+        &self,
+        queue: &Queue,
+        ended: Vec<(ClaimedJob, JobEnd)>,
+        applied: Committed,
+    ) -> Result<(), JobsError> {
+        let sets = self.settled.fetch_add(1, Ordering::SeqCst) + 1;
+        self.claims.subscribe().wait_for(|claims| *claims > sets).await.unwrap();
+        queue.settle(ended, applied).await
+    }
+}
+
 /// Workers die after they applied a batch and before they say so.
 pub struct Deadly {
     pub deaths: AtomicUsize,

@@ -20,7 +20,7 @@ use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tokio::sync::watch;
 
 use bench::{Bench, LEASE, PATIENCE, annotation, eventually, of_span};
-use disturbed::{ClaimedBefore, Deadly, Ending, EndingTooSoon, Slow};
+use disturbed::{ClaimedBefore, Deadly, Ending, EndingTooSoon, FewBesideMany, Slow};
 
 #[actix::test]
 async fn what_is_queued_is_applied() {
@@ -211,6 +211,19 @@ async fn a_set_is_applied_while_the_one_before_is_settled() {
     let _arbiter = bench.work_beside(Slow { store, scope, until }).await;
     bench.drained().await;
     assert_eq!(bench.labels().await, vec!["29"; 100]);
+}
+
+#[actix::test]
+async fn few_that_were_claimed_beside_many_are_applied_while_what_came_since_is_claimed() {
+    let bench = Bench::new().await;
+    bench.write(1..=100).await;
+    let targets: Vec<Target> = (1..=100).map(of_span).collect();
+    for request in 0..41 {
+        bench.queue(&format!("r{request:02}"), &targets).await;
+    }
+    let _arbiter = bench.work_beside(FewBesideMany::default()).await;
+    bench.drained().await;
+    assert_eq!(bench.labels().await, vec!["r40"; 100]);
 }
 
 /// What a reader did between the two lives of a batch stays done: a deleted annotation does not come back, and an older

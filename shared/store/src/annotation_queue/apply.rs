@@ -8,7 +8,7 @@ use bennu_domain::time::Timestamp;
 use super::failures::NewFailure;
 use super::receipts::{ItemOutcome, Receipts};
 use super::{QueuedEnd, QueuedWrite, no_target, out_of_bounds};
-use crate::annotations::{AnnotationOutcome, StorableWrite};
+use crate::annotations::{AnnotationOutcome, KnownSpans, StorableWrite};
 use crate::error::StoreError;
 use crate::store::ScopedStore;
 use crate::transaction::Committed;
@@ -18,17 +18,45 @@ const ATTEMPTS: usize = 5;
 /// What an annotation takes in the database, about.
 const ROW_BYTES: usize = 300;
 
+/// Annotations of the queue, with what is looked up before the transaction that applies them.
+pub struct GatheredWrites<'a> {
+    items: &'a [QueuedWrite<'a>],
+    writes: Vec<StorableWrite<'a>>,
+    spans: KnownSpans,
+}
+
 impl ScopedStore<'_> {
+    /// What [`Self::apply_gathered`] takes; while others write.
+    pub async fn gather_queued<'a>(
+        self,
+        items: &'a [QueuedWrite<'a>],
+    ) -> Result<GatheredWrites<'a>, StoreError> {
+        let writes: Vec<StorableWrite<'_>> =
+            items.iter().map(|item| StorableWrite::new(item.annotation, item.received)).collect();
+        let spans = self.know_spans(&writes).await?;
+        Ok(GatheredWrites { items, writes, spans })
+    }
+
     /// Applies what can be; what waited for its target since before `patience_ends` fails. The ends are in order. What is for an
     /// erased tenant is settled without a trace. Readers see it; the queue waits until it is durable.
-    pub async fn apply_queued(
+    pub async fn apply_queued<'a>(
         self,
-        items: &[QueuedWrite<'_>],
+        items: &'a [QueuedWrite<'a>],
         patience_ends: Timestamp,
     ) -> Result<(Vec<QueuedEnd>, Committed), StoreError> {
+        self.apply_gathered(self.gather_queued(items).await?, patience_ends).await
+    }
+
+    /// Like [`Self::apply_queued`], of what was gathered a moment ago.
+    pub async fn apply_gathered(
+        self,
+        mut gathered: GatheredWrites<'_>,
+        patience_ends: Timestamp,
+    ) -> Result<(Vec<QueuedEnd>, Committed), StoreError> {
+        let items = gathered.items;
         for _ in 0..ATTEMPTS {
-            match self.try_apply_queued(items, patience_ends).await {
-                Err(StoreError::LostRace) => {}
+            match self.try_apply(gathered, patience_ends).await {
+                Err(StoreError::LostRace) => gathered = self.gather_queued(items).await?,
                 Err(StoreError::TenantErased) => {
                     return Ok((vec![QueuedEnd::Settled; items.len()], Committed::nothing()));
                 }
@@ -38,14 +66,11 @@ impl ScopedStore<'_> {
         Err(StoreError::LostRace)
     }
 
-    async fn try_apply_queued(
+    async fn try_apply(
         self,
-        items: &[QueuedWrite<'_>],
+        GatheredWrites { items, mut writes, spans }: GatheredWrites<'_>,
         patience_ends: Timestamp,
     ) -> Result<(Vec<QueuedEnd>, Committed), StoreError> {
-        let mut writes: Vec<StorableWrite<'_>> =
-            items.iter().map(|item| StorableWrite::new(item.annotation, item.received)).collect();
-        let spans = self.know_spans(&writes).await?;
         let transaction = self.begin().await?;
         let mut receipts = Receipts::load(self, &transaction, items).await?;
         let (mut ends, mut failures) = (vec![QueuedEnd::Settled; items.len()], Vec::new());

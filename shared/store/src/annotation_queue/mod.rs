@@ -10,6 +10,7 @@ mod receipts;
 use bennu_domain::annotation::{Annotation, OutOfBounds, Target};
 use bennu_domain::time::Timestamp;
 
+pub use apply::GatheredWrites;
 pub use failures::{AnnotationFailure, FailureSelection};
 pub use jobs::{JobKey, JobRow, NewJobRow};
 pub use receipts::{ItemOutcome, Receipt};

@@ -9,7 +9,7 @@ use bennu_domain::annotation::Verdict;
 use sea_orm::Value;
 
 use super::upsert::Latest;
-use crate::bulk::{ColumnType, LARGEST_CHUNK, RowSet};
+use crate::bulk::{ColumnType, Insert, LARGEST_CHUNK, RowSet};
 use crate::error::StoreError;
 use crate::store::{ScopedStore, is_postgres};
 use crate::transaction::WriteTransaction;
@@ -19,12 +19,12 @@ use ColumnType::{BigInt, Double, Text};
 /// Of shorter runs the rows are told in full: a statement of their own would cost more.
 const LONG_RUN: usize = 32;
 
-/// First what an annotation has for itself. `given` says which of the columns that may be null are not, because row sets hold no
-/// nulls.
+/// An annotation as Postgres and the statement that changes rows are told it: `given` says which of the columns that may be null are
+/// not, because arrays hold no nulls.
 pub(super) const ROW: &[(&str, ColumnType)] = &[
+    ("given", BigInt),
     ("id", BigInt),
     ("target_row_id", BigInt),
-    ("given", BigInt),
     ("label", Text),
     ("score", Double),
     ("explanation", Text),
@@ -39,8 +39,10 @@ pub(super) const ROW: &[(&str, ColumnType)] = &[
     ("metadata", Text),
     ("received", BigInt),
 ];
-const OWN: &[(&str, ColumnType)] = ROW.split_at(6).0;
-const COMMON: &[(&str, ColumnType)] = ROW.split_at(6).1;
+/// As SQLite is told it: first what an annotation has for itself, then what it has in common with others of its run.
+const NULLABLE: &[(&str, ColumnType)] = ROW.split_at(1).1;
+const OWN: &[(&str, ColumnType)] = NULLABLE.split_at(5).0;
+const COMMON: &[(&str, ColumnType)] = NULLABLE.split_at(5).1;
 
 /// Inserts those whose keys are not there yet, in this order; answers how many.
 pub(super) async fn insert(
@@ -48,25 +50,30 @@ pub(super) async fn insert(
     transaction: &WriteTransaction,
     order: &[&Latest<'_>],
 ) -> Result<u64, StoreError> {
-    let postgres = is_postgres(transaction);
-    let (of_all, of_run) = (statement(postgres, false), statement(postgres, true));
+    let tenant = || iter::once(scoped.tenant.into());
+    if is_postgres(transaction) {
+        let mut rows = RowSet::new(ROW, order.len());
+        order.iter().for_each(|new| rows.push(row(new)));
+        let set = (rows, POSTGRES_SELECT, tenant().collect());
+        return RowSet::insert_made(iter::once(set), &POSTGRES_INSERT, transaction).await;
+    }
+    let (of_all, of_run) = (select(false), select(true));
     let mut left = order;
     let sets = iter::from_fn(|| {
-        let (some, is_run) = if postgres { (left, false) } else { next_rows(left) };
+        let (some, is_run) = next_rows(left);
         left = &left[some.len()..];
         let first = some.first()?;
-        let tenant = iter::once(scoped.tenant.into());
         if is_run {
             let mut rows = RowSet::new(OWN, some.len());
             some.iter().for_each(|new| rows.push(own(new)));
-            Some((rows, of_run.as_str(), tenant.chain(common(first)).collect()))
+            Some((rows, of_run.as_str(), tenant().chain(common(first)).collect()))
         } else {
-            let mut rows = RowSet::new(ROW, some.len());
-            some.iter().for_each(|new| rows.push(row(new)));
-            Some((rows, of_all.as_str(), tenant.collect()))
+            let mut rows = RowSet::new(NULLABLE, some.len());
+            some.iter().for_each(|new| rows.push(own(new).into_iter().chain(common(new))));
+            Some((rows, of_all.as_str(), tenant().collect()))
         }
     });
-    RowSet::execute_made(sets, transaction).await
+    RowSet::insert_made(sets, &SQLITE_INSERT, transaction).await
 }
 
 /// A long run, or what comes before the next one; and whether it is one.
@@ -90,24 +97,22 @@ fn are_of_one_run(one: &Latest<'_>, next: &Latest<'_>) -> bool {
 }
 
 pub(super) fn row(new: &Latest<'_>) -> impl Iterator<Item = Value> {
-    own(new).into_iter().chain(common(new))
+    let Verdict { label, score, explanation } = &new.upsert.write.annotation.verdict;
+    let given =
+        [new.upsert.write.annotation.user.is_some(), label.is_some(), score.is_some(), explanation.is_some()];
+    let given = given.into_iter().zip(0..).map(|(is_given, bit)| i64::from(is_given) << bit).sum::<i64>();
+    let present = |value| match value {
+        Value::String(None) => "".into(),
+        Value::Double(None) => 0.0.into(),
+        Value::BigInt(None) => 0_i64.into(),
+        value => value,
+    };
+    iter::once(given.into()).chain(own(new).into_iter().chain(common(new)).map(present))
 }
 
 fn own(Latest { key, upsert, id }: &Latest<'_>) -> [Value; OWN.len()] {
-    let annotation = &upsert.write.annotation;
-    let Verdict { label, score, explanation } = &annotation.verdict;
-    let given = i64::from(annotation.user.is_some())
-        | i64::from(label.is_some()) << 1
-        | i64::from(score.is_some()) << 2
-        | i64::from(explanation.is_some()) << 3;
-    [
-        (*id).into(),
-        key.1.into(),
-        given.into(),
-        label.as_deref().unwrap_or_default().into(),
-        score.unwrap_or_default().into(),
-        explanation.as_deref().unwrap_or_default().into(),
-    ]
+    let Verdict { label, score, explanation } = &upsert.write.annotation.verdict;
+    [(*id).into(), key.1.into(), label.as_deref().into(), (*score).into(), explanation.as_deref().into()]
 }
 
 fn common(Latest { key, upsert, .. }: &Latest<'_>) -> [Value; COMMON.len()] {
@@ -121,17 +126,27 @@ fn common(Latest { key, upsert, .. }: &Latest<'_>) -> [Value; COMMON.len()] {
         identifier.into(),
         i64::from(annotation.annotator.code()).into(),
         i64::from(annotation.source.code()).into(),
-        annotation.user.map_or(0, |user| user.0).into(),
+        annotation.user.map(|user| user.0).into(),
         annotation.metadata.as_str().into(),
         upsert.write.received.0.into(),
     ]
 }
 
-/// Leaves out those whose keys are there. What may end half done has SQLite keep a copy of each page that it changes, to be able to
-/// take that back: `ON CONFLICT` may as long as a column must not be null, `OR IGNORE` may not.
-fn statement(postgres: bool, of_run: bool) -> String {
-    let (insert, conflict) =
-        if postgres { ("INSERT", "ON CONFLICT DO NOTHING") } else { ("INSERT OR IGNORE", "") };
+/// Leaves out those whose keys are there.
+const POSTGRES_INSERT: Insert = Insert { verb: "INSERT", into: INTO, conflict: "ON CONFLICT DO NOTHING" };
+/// The same. What may end half done has SQLite keep a copy of each page that it changes, to be able to take that back: `ON CONFLICT` may
+/// as long as a column must not be null, `OR IGNORE` may not.
+const SQLITE_INSERT: Insert = Insert { verb: "INSERT OR IGNORE", into: INTO, conflict: "" };
+
+const INTO: &str = "annotations (tenant_id, id, project_id, target_kind, target_row_id, position, name, identifier, \
+    annotator_kind, source, user_id, label, score, explanation, metadata, created_at, updated_at)";
+
+const POSTGRES_SELECT: &str = "SELECT {0}, v.id, v.project_id, v.target_kind, v.target_row_id, v.position, v.name, v.identifier, \
+    v.annotator_kind, v.source, CASE WHEN v.given & 1 <> 0 THEN v.user_id END, \
+    CASE WHEN v.given & 2 <> 0 THEN v.label END, CASE WHEN v.given & 4 <> 0 THEN v.score END, \
+    CASE WHEN v.given & 8 <> 0 THEN v.explanation END, v.metadata, v.received, v.received FROM v";
+
+fn select(of_run: bool) -> String {
     let common = |column: &(&str, ColumnType), parameter: usize| {
         if of_run { format!("{{{parameter}}}") } else { format!("v.{}", column.0) }
     };
@@ -142,12 +157,7 @@ fn statement(postgres: bool, of_run: bool) -> String {
         unreachable!("as many as there are columns")
     };
     format!(
-        "{insert} INTO annotations (tenant_id, id, project_id, target_kind, target_row_id, position, name, identifier, \
-         annotator_kind, source, user_id, label, score, explanation, metadata, created_at, updated_at) \
-         SELECT {{0}}, v.id, {project}, {kind}, v.target_row_id, {position}, {name}, {identifier}, \
-         {annotator}, {source}, CASE WHEN v.given & 1 <> 0 THEN {user} END, \
-         CASE WHEN v.given & 2 <> 0 THEN v.label END, CASE WHEN v.given & 4 <> 0 THEN v.score END, \
-         CASE WHEN v.given & 8 <> 0 THEN v.explanation END, {metadata}, {received}, {received} \
-         FROM v WHERE true {conflict}"
+        "SELECT {{0}}, v.id, {project}, {kind}, v.target_row_id, {position}, {name}, {identifier}, {annotator}, {source}, \
+         {user}, v.label, v.score, v.explanation, {metadata}, {received}, {received} FROM v"
     )
 }

@@ -21,6 +21,7 @@ use bennu_domain::ids::AnnotationId;
 use bennu_domain::time::Timestamp;
 
 pub use delete::AnnotationDelete;
+pub(crate) use known_spans::KnownSpans;
 pub use list::{AnnotationList, StoredAnnotation};
 pub(crate) use span_rows::SpanRows;
 pub use summaries::{AnnotationSummary, LabelCount, SummaryQuery};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bennu_domain::annotation::{Target, TargetKind};
 use bennu_domain::ids::{SpanId, TraceId};
-use sea_orm::{QueryResult, Value};
+use sea_orm::{DbErr, QueryResult, Value};
 
 use super::StorableWrite;
 use super::known_spans::KnownSpans;
@@ -91,11 +91,15 @@ impl ScopedStore<'_> {
                 }
             }
             let hold = if is_postgres(transaction) { table.hold } else { "" };
-            let sql = format!("{} {hold}", table.sql);
+            // In one row: each that SQLite answers wakes who waits for it.
+            let sql = format!(
+                "SELECT string_agg(held.n || ' ' || held.id || ' ' || held.project_id, ',') FROM ({} {hold}) AS held",
+                table.sql
+            );
             let mut found: Vec<Option<Place>> = vec![None; targets.len()];
-            for (n, place) in rows.query(transaction, &sql, &[self.tenant.into()], read_place).await? {
-                if let Some(found) = found.get_mut(n) {
-                    *found = Some(place);
+            for places in rows.query(transaction, &sql, &[self.tenant.into()], read_places).await? {
+                for (n, place) in places {
+                    found[n] = Some(place);
                 }
             }
             uses.into_iter().for_each(|(index, number)| places[index] = found[number]);
@@ -127,8 +131,14 @@ impl ScopedStore<'_> {
 }
 
 #[allow(clippy::needless_pass_by_value)] // the shape that row sets ask for
-fn read_place(row: QueryResult) -> Result<(usize, Place), sea_orm::DbErr> {
-    let n: i64 = row.try_get_by_index(0)?;
-    let place = Place { row: row.try_get_by_index(1)?, project: row.try_get_by_index(2)? };
-    Ok((usize::try_from(n).unwrap_or(usize::MAX), place))
+fn read_places(row: QueryResult) -> Result<Vec<(usize, Place)>, DbErr> {
+    let places: Option<String> = row.try_get_by_index(0)?;
+    let read = |place: &str| {
+        let mut numbers = place.split(' ');
+        let n = numbers.next()?.parse().ok()?;
+        let mut number = || numbers.next()?.parse().ok();
+        Some((n, Place { row: number()?, project: number()? }))
+    };
+    let places = places.as_deref().unwrap_or_default().split_terminator(',').map(read);
+    places.collect::<Option<_>>().ok_or_else(|| DbErr::Type("no place of a target".to_owned()))
 }

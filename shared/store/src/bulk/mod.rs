@@ -17,7 +17,7 @@ mod running;
 mod uncommon;
 
 pub(crate) use self::ids::reserve_ids;
-pub(crate) use self::row_set::{ColumnType, LARGEST_CHUNK, RowSet};
+pub(crate) use self::row_set::{ColumnType, Insert, LARGEST_CHUNK, RowSet};
 
 use std::sync::Arc;
 

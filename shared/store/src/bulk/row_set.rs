@@ -8,13 +8,17 @@
 //!
 //! On SQLite it is a `VALUES` list, cut into chunks of few sizes, so that some prepared statements serve every number of rows.
 
+use std::iter::Peekable;
+
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
 
 use crate::error::StoreError;
 
-/// Rows a SQLite statement; more does not get faster, and SQLite allows 32,766 parameters.
+/// Rows a SQLite statement; more does not get faster.
 pub(crate) const LARGEST_CHUNK: usize = 512;
+/// Of a statement; SQLite refuses more.
+const MOST_PARAMETERS: usize = 32_766;
 
 /// Types of columns that `v` can have.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +28,19 @@ pub(crate) enum ColumnType {
     Text,
     Bool,
     Double,
+}
+
+/// Sets that SQLite inserts with one statement, if they are of one size: each way to its thread and back takes longer than many of
+/// them.
+const SETS_AT_ONCE: usize = 8;
+
+/// An `INSERT` without what it inserts.
+#[derive(Debug)]
+pub(crate) struct Insert {
+    pub verb: &'static str,
+    /// Table and columns.
+    pub into: &'static str,
+    pub conflict: &'static str,
 }
 
 impl ColumnType {
@@ -73,17 +90,22 @@ impl RowSet {
         Ok(affected)
     }
 
-    /// Like [`Self::execute`], of sets that are long in the making: on SQLite the next one is made while a statement with the rows of
-    /// the one before it is under way on its thread. Each comes with its statement and parameters.
-    pub async fn execute_made<'s>(
-        mut sets: impl Iterator<Item = (Self, &'s str, Vec<Value>)>,
+    /// Inserts sets that are long in the making: on SQLite the next ones are made while those before them are under way on its
+    /// thread. Each comes with the `SELECT … FROM v` that `insert` takes, and its parameters. Answers how many rows there are more.
+    pub async fn insert_made<'s>(
+        sets: impl Iterator<Item = (Self, &'s str, Vec<Value>)> + Send,
+        insert: &Insert,
         connection: &impl ConnectionTrait,
     ) -> Result<u64, StoreError> {
-        let (mut next, mut affected) = (sets.next(), 0);
-        while let Some((set, sql, parameters)) = next {
+        let backend = connection.get_database_backend();
+        let selects = sets.flat_map(|(set, sql, parameters)| set.statements(backend, sql, &parameters));
+        let selects: Box<dyn Iterator<Item = Statement> + Send + '_> = Box::new(selects);
+        let mut selects = selects.peekable();
+        let (mut next, mut affected) = (insert.next(&mut selects), 0);
+        while let Some(statement) = next {
             let (executed, made) =
-                tokio::join!(set.execute(connection, sql, &parameters), async { sets.next() });
-            affected += executed?;
+                tokio::join!(connection.execute_raw(statement), async { insert.next(&mut selects) });
+            affected += executed?.rows_affected();
             next = made;
         }
         Ok(affected)
@@ -145,15 +167,14 @@ impl RowSet {
         let width = self.columns.len();
         let names = self.names();
         let row = format!("({})", vec!["?"; width].join(", "));
+        let (sql, used) = with_parameters_in_order(sql, parameters.len());
         let mut left = self.rows();
         let mut values = self.values.into_iter();
         let mut statements = Vec::new();
         while left > 0 {
             let rows = chunk(left);
-            let sql =
-                with_parameters(sql, parameters.len(), |index| format!("?{}", rows * width + index + 1));
             let sql = format!("WITH v ({names}) AS (VALUES {}) {sql}", vec![row.as_str(); rows].join(", "));
-            let bound = values.by_ref().take(rows * width).chain(parameters.iter().cloned());
+            let bound = values.by_ref().take(rows * width).chain(used.iter().map(|n| parameters[*n].clone()));
             statements.push(Statement::from_sql_and_values(DbBackend::Sqlite, sql, bound));
             left -= rows;
         }
@@ -169,6 +190,44 @@ fn chunk(rows: usize) -> usize {
 
 fn with_parameters(sql: &str, count: usize, placeholder: impl Fn(usize) -> String) -> String {
     (0..count).fold(sql.to_owned(), |sql, index| sql.replace(&format!("{{{index}}}"), &placeholder(index)))
+}
+
+/// `sql` with a `?` wherever a parameter is used, and which ones these are. Where sets
+/// are joined, each takes its values from where the one before it ended; so none may point at them by number.
+fn with_parameters_in_order(sql: &str, count: usize) -> (String, Vec<usize>) {
+    let (mut text, mut used) = (String::with_capacity(sql.len()), Vec::new());
+    let mut parts = sql.split('{');
+    text.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let parameter = part.split_once('}').and_then(|(number, rest)| Some((number.parse().ok()?, rest)));
+        if let Some((number, rest)) = parameter.filter(|(number, _)| *number < count) {
+            used.push(number);
+            text.extend(["?", rest]);
+        } else {
+            text.extend(["{", part]);
+        }
+    }
+    (text, used)
+}
+
+impl Insert {
+    /// With the next rows; on SQLite also with those after them that are selected by the same text.
+    fn next(&self, selects: &mut Peekable<impl Iterator<Item = Statement>>) -> Option<Statement> {
+        let Statement { sql: select, values, db_backend } = selects.next()?;
+        let Self { verb, into, conflict } = self;
+        let mut values = values.map(|values| values.0).unwrap_or_default();
+        let mut sql = format!("{verb} INTO {into} SELECT * FROM ({select}) AS made");
+        let is_same = |next: &Statement| db_backend == DbBackend::Sqlite && next.sql == select;
+        let (mut sets, room) = (1, MOST_PARAMETERS / values.len().max(1));
+        while sets < room.min(SETS_AT_ONCE)
+            && let Some(next) = selects.next_if(is_same)
+        {
+            sql.extend([" UNION ALL SELECT * FROM (", &select, ")"]);
+            values.extend(next.values.into_iter().flat_map(|values| values.0));
+            sets += 1;
+        }
+        Some(Statement::from_sql_and_values(db_backend, format!("{sql} {conflict}"), values))
+    }
 }
 
 #[cfg(test)]
@@ -205,15 +264,15 @@ mod tests {
         one.max_connections(1);
         let connection = Database::connect(one).await.unwrap();
         run(&connection, "CREATE TABLE kept (name text UNIQUE)").await;
-        let insert = "INSERT OR IGNORE INTO kept SELECT v.name || {0} FROM v";
+        let insert = Insert { verb: "INSERT OR IGNORE", into: "kept (name)", conflict: "" };
         let mut before = 0;
         for count in [0, 1, LARGEST_CHUNK, 2 * LARGEST_CHUNK + 65] {
             let sets = (0..count).map(|number| {
                 let mut set = RowSet::new(NAMES, 1);
                 set.push([number.to_string().into()]);
-                (set, insert, vec!["!".into()])
+                (set, "SELECT v.name || {0} FROM v", vec!["!".into()])
             });
-            let affected = RowSet::execute_made(sets, &connection).await;
+            let affected = RowSet::insert_made(sets, &insert, &connection).await;
             assert_eq!(affected.unwrap(), (count - before) as u64);
             before = count;
         }

@@ -96,7 +96,7 @@ fn queued(write: &AnnotationWrite, index: usize) -> QueuedWrite<'_> {
 }
 
 fn job(mark: &str) -> NewJobRow {
-    NewJobRow { receipt: RECEIPT.to_owned(), items: 1, payload: mark.into() }
+    NewJobRow { receipt: RECEIPT.to_owned(), items: 1, bytes: 0, payload: mark.into() }
 }
 
 /// Addresses are unique among all tenants.
@@ -492,6 +492,16 @@ methods! {
     apply_queued(own, mine, theirs) {
         let write = annotation(of_span(1), "quality", "queued");
         assert_eq!(own.apply_queued(&[queued(&write, 1)], at(0)).await.unwrap().0, [QueuedEnd::Settled]);
+    }
+    gather_queued(own, mine, theirs) {
+        let write = annotation(of_span(1), "quality", "gathered");
+        own.gather_queued(&[queued(&write, 1)]).await.unwrap();
+    }
+    apply_gathered(own, mine, theirs) {
+        let (write, receipt) = (annotation(of_span(1), "quality", "gathered"), "of what was gathered");
+        let items = [QueuedWrite { receipt, ..queued(&write, 1) }];
+        let gathered = own.gather_queued(&items).await.unwrap();
+        assert_eq!(own.apply_gathered(gathered, at(0)).await.unwrap().0, [QueuedEnd::Settled]);
     }
     fail_queued(own, mine, theirs) {
         own.fail_queued(&queued(&annotation(of_span(1), "quality", "x"), 2), "why").await.unwrap();
