@@ -18,8 +18,8 @@ use tokio::time::Instant;
 use crate::apply::{Applied, apply_claimed};
 
 /// Annotations in one transaction: the more there are, the fewer pages of indexes are written for each, but the longer all
-/// others wait who write; on SQLite these take about 25 ms.
-pub(crate) const ITEMS_A_TRANSACTION: usize = 4_000;
+/// others wait who write; on SQLite these take about 30 ms.
+pub(crate) const ITEMS_A_TRANSACTION: usize = 8_000;
 /// Jobs claimed at once. Many hold a single annotation; of full ones the bytes of a claim bring some transactions.
 const JOBS_A_CLAIM: usize = 1_000;
 /// A set of fewer annotations is all that was due: a claim that leaves something brings that many, unless they are long.
