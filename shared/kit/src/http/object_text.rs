@@ -5,7 +5,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// An object of a body that nobody looks into, written without spaces: read without the tree of values that it would take otherwise.
+/// An object of a body that nobody looks into, written without spaces, its fields as they came: read without the tree of values that it
+/// would take otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectText(String);
 

@@ -55,7 +55,7 @@ impl ColumnType {
     }
 }
 
-/// Rows for a statement, in column order. Values are never null: Postgres arrays of the driver hold none.
+/// Rows for a statement, in column order. For Postgres no value is null: arrays of the driver hold none.
 pub(crate) struct RowSet {
     columns: &'static [(&'static str, ColumnType)],
     values: Vec<Value>,
@@ -99,6 +99,7 @@ impl RowSet {
     ) -> Result<u64, StoreError> {
         let backend = connection.get_database_backend();
         let selects = sets.flat_map(|(set, sql, parameters)| set.statements(backend, sql, &parameters));
+        // Boxed, as a future with the closure in it would not be known to be `Send`.
         let selects: Box<dyn Iterator<Item = Statement> + Send + '_> = Box::new(selects);
         let mut selects = selects.peekable();
         let (mut next, mut affected) = (insert.next(&mut selects), 0);
@@ -192,8 +193,8 @@ fn with_parameters(sql: &str, count: usize, placeholder: impl Fn(usize) -> Strin
     (0..count).fold(sql.to_owned(), |sql, index| sql.replace(&format!("{{{index}}}"), &placeholder(index)))
 }
 
-/// `sql` with a `?` wherever a parameter is used, and which ones these are. Where sets
-/// are joined, each takes its values from where the one before it ended; so none may point at them by number.
+/// `sql` with a `?` wherever a parameter is used, and which ones these are. Where sets are joined, each takes its values from where the
+/// one before it ended; so none may point at them by number.
 fn with_parameters_in_order(sql: &str, count: usize) -> (String, Vec<usize>) {
     let (mut text, mut used) = (String::with_capacity(sql.len()), Vec::new());
     let mut parts = sql.split('{');
