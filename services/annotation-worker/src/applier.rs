@@ -22,7 +22,8 @@ use crate::apply::{Applied, apply_claimed};
 pub(crate) const ITEMS_A_TRANSACTION: usize = 8_000;
 /// Jobs claimed at once. Many hold a single annotation; of full ones the bytes of a claim bring some transactions.
 const JOBS_A_CLAIM: usize = 1_000;
-/// A set of fewer annotations is all that was due: a claim that leaves something brings that many, unless they are long.
+/// A set of fewer annotations is all that was due when it was claimed: a claim that leaves something brings that many, unless they
+/// are long.
 const SMALL_SET: usize = JOBS_A_CLAIM;
 /// Small sets begin no more often than this, so that what comes in a burst is written together. One annotation alone is applied at
 /// once.

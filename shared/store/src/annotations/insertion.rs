@@ -96,6 +96,7 @@ fn are_of_one_run(one: &Latest<'_>, next: &Latest<'_>) -> bool {
     facts(one) == facts(next)
 }
 
+/// See [`ROW`].
 pub(super) fn row(new: &Latest<'_>) -> impl Iterator<Item = Value> {
     let Verdict { label, score, explanation } = &new.upsert.write.annotation.verdict;
     let given =

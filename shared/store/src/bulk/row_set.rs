@@ -19,6 +19,9 @@ use crate::error::StoreError;
 pub(crate) const LARGEST_CHUNK: usize = 512;
 /// Of a statement; SQLite refuses more.
 const MOST_PARAMETERS: usize = 32_766;
+/// Sets that SQLite inserts with one statement, if they are of one size: each way to its thread and back takes longer than many of
+/// them.
+const SETS_AT_ONCE: usize = 8;
 
 /// Types of columns that `v` can have.
 #[derive(Debug, Clone, Copy)]
@@ -29,10 +32,6 @@ pub(crate) enum ColumnType {
     Bool,
     Double,
 }
-
-/// Sets that SQLite inserts with one statement, if they are of one size: each way to its thread and back takes longer than many of
-/// them.
-const SETS_AT_ONCE: usize = 8;
 
 /// An `INSERT` without what it inserts.
 #[derive(Debug)]
